@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * arena.c
+ *		Memory of one job: given out piece by piece, freed as a whole.
+ *
+ * The first block holds the arena itself, so that a small job costs one
+ * malloc.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A request of some 600 bytes, its headers and its answer fit in one. */
+#define BLOCK_SIZE	(8 * 1024)
+#define ALIGNMENT	16
+
+typedef struct Block
+{
+	struct Block *next;
+	size_t		size;
+	size_t		used;
+	_Alignas(ALIGNMENT) uint8_t bytes[];
+} Block;
+
+typedef struct Release
+{
+	void		(*release) (void *object);
+	void	   *object;
+	struct Release *next;
+} Release;
+
+struct Arena
+{
+	Block	   *blocks;			/* the newest first; the first block last */
+	Release    *releases;		/* the newest first */
+};
+
+static Block *
+new_block(size_t size)
+{
+	Block	   *block = malloc(sizeof(Block) + size);
+
+	if (block == NULL)
+		abort();
+	block->next = NULL;
+	block->size = size;
+	block->used = 0;
+	return block;
+}
+
+static void *
+take(Arena *arena, size_t size)
+{
+	Block	   *block = arena->blocks;
+	void	   *piece;
+
+	if (size > SIZE_MAX / 2)
+		abort();
+	size = (size + ALIGNMENT - 1) & ~(size_t) (ALIGNMENT - 1);
+
+	if (block->size - block->used < size)
+	{
+		if (size > BLOCK_SIZE / 4)
+		{
+			/* a block of its own, behind: what is left of this one serves on */
+			Block	   *large = new_block(size);
+
+			large->used = size;
+			large->next = block->next;
+			block->next = large;
+			return large->bytes;
+		}
+		block = new_block(BLOCK_SIZE);
+		block->next = arena->blocks;
+		arena->blocks = block;
+	}
+	piece = block->bytes + block->used;
+	block->used += size;
+	return piece;
+}
+
+Arena *
+arena_create(void)
+{
+	Block	   *block = new_block(BLOCK_SIZE);
+	Arena	   *arena = (Arena *) block->bytes;
+
+	block->used = (sizeof(Arena) + ALIGNMENT - 1) &
+		~(size_t) (ALIGNMENT - 1);
+	arena->blocks = block;
+	arena->releases = NULL;
+	return arena;
+}
+
+void
+arena_destroy(Arena *arena)
+{
+	Block	   *block;
+	Release    *release;
+
+	if (arena == NULL)
+		return;
+	for (release = arena->releases; release != NULL; release = release->next)
+		release->release(release->object);
+
+	/* the arena lies in one of these blocks */
+	block = arena->blocks;
+	while (block != NULL)
+	{
+		Block	   *next = block->next;
+
+		free(block);
+		block = next;
+	}
+}
+
+void *
+arena_alloc(Arena *arena, size_t size)
+{
+	return memset(take(arena, size), 0, size);
+}
+
+char *
+arena_strdup(Arena *arena, const char *text)
+{
+	return arena_strndup(arena, text, strlen(text));
+}
+
+char *
+arena_strndup(Arena *arena, const char *text, size_t len)
+{
+	char	   *copy = take(arena, len + 1);
+
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *
+arena_printf(Arena *arena, const char *format,...)
+{
+	va_list		args;
+	char	   *text;
+	int			len;
+
+	va_start(args, format);
+	len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (len < 0)
+		abort();
+
+	text = take(arena, (size_t) len + 1);
+	va_start(args, format);
+	vsnprintf(text, (size_t) len + 1, format, args);
+	va_end(args);
+	return text;
+}
+
+void
+arena_on_destroy(Arena *arena, void (*release) (void *object), void *object)
+{
+	Release    *entry = take(arena, sizeof(Release));
+
+	entry->release = release;
+	entry->object = object;
+	entry->next = arena->releases;
+	arena->releases = entry;
+}

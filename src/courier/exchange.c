@@ -1,0 +1,201 @@
+/*-------------------------------------------------------------------------
+ *
+ * exchange.c
+ *		What all adapters need to make a request and to read a reply.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "body.h"
+#include "scrub.h"
+
+/* Most requests fit, and are then printed once. */
+#define USUAL_BODY_SIZE	1024
+
+static void add_header(Exchange *x, const char *name, const char *value,
+					   bool is_secret);
+
+static void
+release_json(void *object)
+{
+	json_decref(object);
+}
+
+static void
+begin(Exchange *x, const char *method, const char *path)
+{
+	memset(&x->request, 0, sizeof(x->request));
+	x->request.method = method;
+	x->request.url = arena_printf(x->arena, "%s%s", x->base_url, path);
+}
+
+void
+exchange_get(Exchange *x, const char *path)
+{
+	begin(x, "GET", path);
+}
+
+void
+exchange_post(Exchange *x, const char *path, json_t *body)
+{
+	size_t		size = USUAL_BODY_SIZE;
+	char	   *text = arena_alloc(x->arena, size);
+	size_t		len = json_dumpb(body, text, size, JSON_COMPACT);
+
+	begin(x, "POST", path);
+	if (len > size)
+	{
+		text = arena_alloc(x->arena, len);
+		json_dumpb(body, text, len, JSON_COMPACT);
+	}
+	json_decref(body);
+	x->request.body = text;
+	x->request.body_len = len;
+	exchange_header(x, "Content-Type", "application/json");
+}
+
+void
+exchange_header(Exchange *x, const char *name, const char *value)
+{
+	add_header(x, name, value, false);
+}
+
+void
+exchange_bearer(Exchange *x)
+{
+	static const char prefix[] = "Bearer ";
+	size_t		prefix_len = sizeof(prefix) - 1;
+	Secret	   *value;
+
+	if (x->secret == NULL)
+		return;
+
+	/* a Secret again, so that the arena wipes this copy too */
+	value = secret_create(x->arena, NULL, prefix_len + x->secret->len);
+	memcpy(value->bytes, prefix, prefix_len);
+	memcpy(value->bytes + prefix_len, x->secret->bytes, x->secret->len);
+	add_header(x, "Authorization", (const char *) value->bytes, true);
+}
+
+static void
+add_header(Exchange *x, const char *name, const char *value, bool is_secret)
+{
+	Header	   *header = arena_alloc(x->arena, sizeof(Header));
+
+	header->name = arena_strdup(x->arena, name);
+	header->value = is_secret ? value : arena_strdup(x->arena, value);
+	header->is_secret = is_secret;
+	header->next = x->request.headers;
+	x->request.headers = header;
+}
+
+const char *
+exchange_reply_header(const Exchange *x, const char *name)
+{
+	const Header *header;
+
+	for (header = x->reply.headers; header != NULL; header = header->next)
+	{
+		if (strcmp(header->name, name) == 0)
+			return header->value;
+	}
+	return NULL;
+}
+
+const char *
+exchange_setting(const Exchange *x, const char *name)
+{
+	return json_string_value(json_object_get(x->settings, name));
+}
+
+json_t *
+exchange_json(Exchange *x)
+{
+	json_t	   *json;
+
+	if (x->reply.body == NULL ||
+		!body_depth_is_fine(x->reply.body, x->reply.body_len))
+		return NULL;
+	json = json_loadb(x->reply.body, x->reply.body_len, JSON_ALLOW_NUL, NULL);
+	if (json != NULL)
+		arena_on_destroy(x->arena, release_json, json);
+	return json;
+}
+
+Next
+exchange_fail(Exchange *x, FaultClass class, const char *message)
+{
+	memset(&x->fault, 0, sizeof(x->fault));
+	x->fault.class = class;
+	scrub_text(x->fault.message, sizeof(x->fault.message), message,
+			   x->secret);
+	return NEXT_FAIL;
+}
+
+Next
+exchange_fail_transport(Exchange *x)
+{
+	/* by Transport; what was written to the wire may have cost money */
+	static const struct
+	{
+		FaultClass	class;
+		const char *message;
+	}			faults[] =
+	{
+		[TRANSPORT_OK] = {FAULT_UNKNOWN, "the answer was not understood"},
+		[TRANSPORT_DNS] = {FAULT_PROVIDER_UNAVAILABLE,
+		"the name of the provider's host does not resolve"},
+		[TRANSPORT_REFUSED] = {FAULT_PROVIDER_UNAVAILABLE,
+		"the provider's host could not be reached"},
+		[TRANSPORT_CONNECT_TIMEOUT] = {FAULT_TIMEOUT,
+		"the connection to the provider timed out"},
+		[TRANSPORT_TLS] = {FAULT_PROVIDER_UNAVAILABLE,
+		"the provider's certificate or TLS handshake failed"},
+		[TRANSPORT_ADDRESS] = {FAULT_ADDRESS_REFUSED,
+		"the address of the provider's host is not allowed"},
+		[TRANSPORT_TIMEOUT] = {FAULT_TIMEOUT,
+		"the provider did not answer in time"},
+		[TRANSPORT_RESET] = {FAULT_PROVIDER_UNAVAILABLE,
+		"the connection was lost before the answer came"},
+		[TRANSPORT_RESET_BODY] = {FAULT_PROVIDER_UNAVAILABLE,
+		"the connection was lost inside the answer"},
+		[TRANSPORT_TOO_LARGE] = {FAULT_RESPONSE_TOO_LARGE,
+		"the answer is larger than bambi.max_response_bytes allows"},
+		[TRANSPORT_CANCELLED] = {FAULT_CANCELLED, "cancelled before sending"},
+		[TRANSPORT_OTHER] = {FAULT_PROVIDER_UNAVAILABLE,
+		"the call to the provider failed"},
+	};
+	Transport	transport = x->reply.transport;
+
+	exchange_fail(x, faults[transport].class, faults[transport].message);
+	if (x->reply.wrote)
+	{
+		x->fault.may_have_cost = x->request.is_paid;
+		x->fault.charged = x->request.is_paid ? CHARGED_UNKNOWN : CHARGED_NO;
+		x->fault.may_repeat = !x->request.is_paid;
+
+		/* whoever has begun to answer has done the work */
+		if (transport == TRANSPORT_RESET_BODY && x->request.is_paid)
+			x->fault.charged = CHARGED_YES;
+	}
+	else
+		x->fault.may_repeat = transport != TRANSPORT_TLS &&
+			transport != TRANSPORT_ADDRESS &&
+			transport != TRANSPORT_CANCELLED;
+	return NEXT_FAIL;
+}
+
+void
+exchange_clear_reply(Exchange *x)
+{
+	int			i;
+
+	for (i = 0; i < x->reply.picture_count; i++)
+		free(x->reply.pictures[i].bytes);
+	memset(&x->reply, 0, sizeof(x->reply));
+}

@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * exchange.h
+ *		The protocol of all adapters: say what should happen next.
+ *
+ * A step function of an adapter is called, answers what it wants, and is
+ * called again when that has happened:
+ *
+ *	NEXT_DONE	the result is filled in
+ *	NEXT_SEND	perform x->request; then x->reply is filled in
+ *	NEXT_SLEEP	call again after x->sleep_ms
+ *	NEXT_FAIL	give up; x->fault says why
+ *
+ * x->step is the adapter's own and starts at 0.  A request that could not be
+ * performed at all comes back with reply.transport set and status 0.
+ * Adapters never touch the network, a clock or a file descriptor, so that
+ * unit tests and fuzzers can drive them from fixtures.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_EXCHANGE_H
+#define BAMBI_EXCHANGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "fault.h"
+#include "secret.h"
+
+typedef enum Next
+{
+	NEXT_DONE,
+	NEXT_SEND,
+	NEXT_SLEEP,
+	NEXT_FAIL
+} Next;
+
+/* How a request ended that brought no complete answer. */
+typedef enum Transport
+{
+	TRANSPORT_OK = 0,
+	TRANSPORT_DNS,				/* name does not resolve */
+	TRANSPORT_REFUSED,			/* connection refused, or unreachable */
+	TRANSPORT_CONNECT_TIMEOUT,
+	TRANSPORT_TLS,				/* certificate or handshake */
+	TRANSPORT_ADDRESS,			/* the address rules refused it */
+	TRANSPORT_TIMEOUT,			/* sent; no answer before the deadline */
+	TRANSPORT_RESET,			/* sent; connection lost before the answer */
+	TRANSPORT_RESET_BODY,		/* connection lost inside the answer */
+	TRANSPORT_TOO_LARGE,		/* the answer is over its limit */
+	TRANSPORT_CANCELLED,		/* by CANCEL, before the first byte */
+	TRANSPORT_OTHER
+} Transport;
+
+/* A picture cut out of an answer, or drawn, or fetched. */
+typedef struct Picture
+{
+	uint8_t    *bytes;			/* malloc'ed; the exchange frees it */
+	size_t		len;
+	bool		is_broken;		/* the base64 was not base64, or cut short */
+} Picture;
+
+#define MAX_PICTURES	10
+
+typedef struct Header
+{
+	const char *name;			/* lower case in replies */
+	const char *value;
+	bool		is_secret;
+	struct Header *next;
+} Header;
+
+typedef struct Request
+{
+	const char *method;
+	const char *url;			/* absolute */
+	Header	   *headers;
+	const char *body;			/* in the arena */
+	size_t		body_len;
+	bool		is_paid;		/* never written twice, never redirected */
+
+	/*
+	 * Where in the answer pictures stand as base64, e.g.
+	 * "data[].b64_json"; NULL if nowhere.  They are decoded while they
+	 * arrive and end in reply.pictures; in reply.body each is replaced by
+	 * its index in that array, as a string.
+	 */
+	const char *picture_path;
+} Request;
+
+typedef struct Reply
+{
+	Transport	transport;
+	bool		wrote;			/* the first byte of the request went out */
+	long		status;			/* HTTP, 0 if there was none */
+	Header	   *headers;
+	const char *body;			/* terminated; pictures are cut out */
+	size_t		body_len;
+	bool		is_complete;	/* the body came to its end */
+	Picture		pictures[MAX_PICTURES];
+	int			picture_count;
+} Reply;
+
+typedef struct Exchange
+{
+	int			step;
+	Arena	   *arena;
+	const char *base_url;		/* of the provider row, no slash at the end */
+	json_t	   *settings;		/* of provider and configuration; an object */
+	const Secret *secret;		/* the user's key; NULL where none is needed */
+
+	Request		request;		/* for NEXT_SEND */
+	int			sleep_ms;		/* for NEXT_SLEEP */
+	Fault		fault;			/* for NEXT_FAIL */
+	Reply		reply;			/* after NEXT_SEND */
+} Exchange;
+
+/* A new request on base_url + path; forgets the one before. */
+extern void exchange_get(Exchange *x, const char *path);
+
+/* As exchange_get, with body as JSON; steals the reference to it. */
+extern void exchange_post(Exchange *x, const char *path, json_t *body);
+
+extern void exchange_header(Exchange *x, const char *name, const char *value);
+
+/* "Authorization: Bearer" with the user's key. */
+extern void exchange_bearer(Exchange *x);
+
+/* A reply's header by its lower-case name, or NULL. */
+extern const char *exchange_reply_header(const Exchange *x, const char *name);
+
+/* A string of x->settings, or NULL. */
+extern const char *exchange_setting(const Exchange *x, const char *name);
+
+/*
+ * The reply's body as JSON, depth at most 64, or NULL.  Lent: it lives as
+ * long as the arena.
+ */
+extern json_t *exchange_json(Exchange *x);
+
+/*
+ * Sets x->fault, for "return exchange_fail(...)".  The message is scrubbed
+ * of the user's key and of control characters, and cut to its limit.
+ */
+extern Next exchange_fail(Exchange *x, FaultClass class, const char *message);
+
+/*
+ * x->fault for a reply with a transport error: class, may_repeat and charged
+ * by what is known of how far the request got.
+ */
+extern Next exchange_fail_transport(Exchange *x);
+
+/* Frees the pictures of the reply and forgets it. */
+extern void exchange_clear_reply(Exchange *x);
+
+#endif							/* BAMBI_EXCHANGE_H */

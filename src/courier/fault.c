@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault.c
+ *		The names of faults, as tables and users know them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fault.h"
+
+#include <stddef.h>
+
+static const char *const codes[] = {
+	[FAULT_NONE] = NULL,
+	[FAULT_INVALID_KEY] = "invalid_key",
+	[FAULT_QUOTA_EXHAUSTED] = "quota_exhausted",
+	[FAULT_RATE_LIMITED] = "rate_limited",
+	[FAULT_CONTENT_BLOCKED] = "content_blocked",
+	[FAULT_BAD_REQUEST] = "bad_request",
+	[FAULT_MODEL_NOT_FOUND] = "model_not_found",
+	[FAULT_PROVIDER_UNAVAILABLE] = "provider_unavailable",
+	[FAULT_TIMEOUT] = "timeout",
+	[FAULT_UNKNOWN] = "unknown",
+	[FAULT_KEY_UNREADABLE] = "key_unreadable",
+	[FAULT_KEY_REMOVED] = "key_removed",
+	[FAULT_KEY_SERVICE_DOWN] = "key_service_down",
+	[FAULT_ADDRESS_REFUSED] = "address_refused",
+	[FAULT_RESPONSE_TOO_LARGE] = "response_too_large",
+	[FAULT_CANCELLED] = "cancelled",
+	[FAULT_INTERNAL] = "internal",
+};
+
+/* NULL for FAULT_NONE. */
+const char *
+fault_code(FaultClass class)
+{
+	return codes[class];
+}
+
+const char *
+fault_charged_name(Charged charged)
+{
+	switch (charged)
+	{
+		case CHARGED_NO:
+			return "no";
+		case CHARGED_UNKNOWN:
+			return "unknown";
+		case CHARGED_YES:
+			return "yes";
+	}
+	return "unknown";
+}

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyservice.h
+ *		What an adapter for a key service must be able to do.
+ *
+ * One constant of type KeyServiceAdapter per file; registry.c lists them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_KEYSERVICE_H
+#define BAMBI_KEYSERVICE_H
+
+#include "../../protocol/jwe.h"
+#include "../exchange.h"
+
+/* The public half of the key that is sealed to now. */
+typedef struct SealingKey
+{
+	char		kid[JWE_MAX_NAME + 1];	/* service:key:version */
+	char	   *public_pem;		/* in the arena */
+} SealingKey;
+
+/* x->settings are the key service's own: key_file, data_directory, ... */
+typedef struct KeyServiceAdapter
+{
+	const char *name;			/* as in bambi.key_service */
+	const char *warning;		/* for the server's log when it is opened, or
+								 * NULL */
+
+	/* Reads what is needed to unwrap, and names the key to seal to. */
+	Next		(*open) (Exchange *x, SealingKey *key);
+
+	/*
+	 * Unwraps the data key of one JWE (RSA-OAEP with SHA-256 and MGF1 with
+	 * SHA-256, empty label).  A key that this service does not have, or that
+	 * does not unwrap, is FAULT_KEY_UNREADABLE; a service that does not
+	 * answer FAULT_KEY_SERVICE_DOWN.
+	 */
+	Next		(*unwrap) (Exchange *x, const char *kid,
+						   const uint8_t *wrapped, size_t wrapped_len,
+						   uint8_t cek[JWE_CEK_SIZE]);
+} KeyServiceAdapter;
+
+extern const KeyServiceAdapter keyservice_file;
+
+/* By name, or NULL. */
+extern const KeyServiceAdapter *keyservice_find(const char *name);
+
+#endif							/* BAMBI_KEYSERVICE_H */

@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * runner.c
+ *		Drives one exchange.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "runner.h"
+
+static void drive(Runner *runner);
+
+static void
+call_ended(void *owner)
+{
+	Runner	   *runner = owner;
+
+	runner->call = NULL;
+	if (runner->x.request.is_paid && runner->x.reply.wrote)
+		runner->wrote = true;
+	drive(runner);
+}
+
+static void
+slept(LoopTimer *timer)
+{
+	Runner	   *runner = timer->owner;
+
+	if (loop_now() < runner->deadline)
+	{
+		drive(runner);
+		return;
+	}
+	exchange_fail(&runner->x, FAULT_TIMEOUT,
+				  "the provider did not finish in time");
+	runner->x.fault.may_have_cost = runner->wrote;
+	runner->x.fault.may_repeat = !runner->wrote;
+	runner->x.fault.charged = runner->wrote ? CHARGED_UNKNOWN : CHARGED_NO;
+	runner->ended(runner, NEXT_FAIL);
+}
+
+void
+runner_start(Runner *runner)
+{
+	runner->x.step = 0;
+	drive(runner);
+}
+
+static void
+drive(Runner *runner)
+{
+	Exchange   *x = &runner->x;
+	Next		next = runner->step(runner);
+	int64_t		left = runner->deadline - loop_now();
+
+	if (next == NEXT_SEND && x->request.is_paid && runner->wrote)
+	{
+		/* whatever an adapter thinks: rule D5 */
+		exchange_fail(x, FAULT_INTERNAL,
+					  "the adapter asked to send a paid request again");
+		x->fault.may_have_cost = true;
+		x->fault.charged = CHARGED_UNKNOWN;
+		next = NEXT_FAIL;
+	}
+	switch (next)
+	{
+		case NEXT_SEND:
+			exchange_clear_reply(x);
+			runner->call = engine_send(x, runner->ranges,
+									   runner->range_count,
+									   left > 1 ? (long) left : 1,
+									   call_ended, runner);
+			return;
+		case NEXT_SLEEP:
+			runner->timer.owner = runner;
+			runner->timer.expired = slept;
+			loop_set_timer(&runner->timer,
+						   x->sleep_ms < left ? x->sleep_ms : left);
+			return;
+		case NEXT_DONE:
+		case NEXT_FAIL:
+			runner->ended(runner, next);
+			return;
+	}
+}
+
+bool
+runner_wrote(const Runner *runner)
+{
+	return runner->wrote ||
+		(runner->call != NULL && runner->x.request.is_paid &&
+		 runner->x.reply.wrote);
+}
+
+void
+runner_abort(Runner *runner)
+{
+	if (runner->call != NULL)
+	{
+		runner->wrote = runner_wrote(runner);
+		engine_abort(runner->call);
+		runner->call = NULL;
+	}
+	loop_stop_timer(&runner->timer);
+}

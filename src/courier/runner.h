@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * runner.h
+ *		Drives one exchange: calls its step function, performs what it asks
+ *		for, and calls it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_RUNNER_H
+#define BAMBI_RUNNER_H
+
+#include "address.h"
+#include "engine.h"
+#include "exchange.h"
+#include "loop.h"
+
+typedef struct Runner
+{
+	/* set by the owner */
+	Exchange	x;
+	void	   *owner;
+	Next		(*step) (struct Runner *runner);
+	void		(*ended) (struct Runner *runner, Next next);
+	const AddressRange *ranges; /* where x's host may be besides public */
+	int			range_count;
+	int64_t		deadline;		/* loop_now() at which it is over */
+
+	/* the runner's own */
+	bool		wrote;			/* of a paid request, the first byte */
+	Call	   *call;
+	LoopTimer	timer;
+} Runner;
+
+/*
+ * Runs the exchange, with x.step at 0, until runner->ended is called once
+ * with NEXT_DONE, or with NEXT_FAIL and x.fault: possibly at once.  The same
+ * runner may be started again for the next exchange.
+ */
+extern void runner_start(Runner *runner);
+
+/* Whether a paid request's first byte went out, ever. */
+extern bool runner_wrote(const Runner *runner);
+
+/* Ends the exchange; ended is not called. */
+extern void runner_abort(Runner *runner);
+
+#endif							/* BAMBI_RUNNER_H */
