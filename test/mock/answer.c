@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * answer.c
+ *		Gathers an answer from text and pictures, lets it wait for its time,
+ *		and writes as much of it as the plan says.
+ *
+ *-------------------------------------------------------------------------
+ */
+#define _GNU_SOURCE
+#include "http.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "ledger.h"
+
+static Connection *first_waiting;	/* sorted by due_ms */
+static Connection *last_waiting;
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void *
+buffer_grow(void *old, size_t *size, size_t wanted)
+{
+	void	   *new;
+
+	if (wanted <= *size)
+		return old;
+	if (*size == 0)
+		*size = FIRST_BUFFER;
+	while (*size < wanted)
+		*size *= 2;
+	new = realloc(old, *size);
+	if (new == NULL)
+		abort();
+	return new;
+}
+
+/* ---- the answers whose time has not come ---- */
+
+static void
+wait_for_time(Connection *c, long delay_ms)
+{
+	Connection *before = last_waiting;
+
+	c->due_ms = now_ms() + delay_ms;
+	while (before != NULL && before->due_ms > c->due_ms)
+		before = before->earlier;
+	c->earlier = before;
+	c->later = before != NULL ? before->later : first_waiting;
+	if (c->earlier != NULL)
+		c->earlier->later = c;
+	else
+		first_waiting = c;
+	if (c->later != NULL)
+		c->later->earlier = c;
+	else
+		last_waiting = c;
+}
+
+static void
+wait_no_more(Connection *c)
+{
+	if (c->due_ms == 0)
+		return;
+	if (c->earlier != NULL)
+		c->earlier->later = c->later;
+	else
+		first_waiting = c->later;
+	if (c->later != NULL)
+		c->later->earlier = c->earlier;
+	else
+		last_waiting = c->earlier;
+	c->earlier = c->later = NULL;
+	c->due_ms = 0;
+}
+
+/* ---- gathering ---- */
+
+static void
+add_text_piece(Connection *c, size_t length)
+{
+	Piece	   *piece;
+
+	if (c->piece_count == 0 || c->pieces[c->piece_count - 1].blob != NULL)
+	{
+		if (c->piece_count == MAX_PIECES)
+			abort();
+		piece = &c->pieces[c->piece_count++];
+		piece->blob = NULL;
+		piece->offset = c->text_length;
+		piece->length = 0;
+	}
+	piece = &c->pieces[c->piece_count - 1];
+	piece->length += length;
+	c->text_length += length;
+}
+
+void
+answer_bytes(Connection *c, const char *bytes, size_t length)
+{
+	c->text = buffer_grow(c->text, &c->text_size, c->text_length + length + 1);
+	memcpy(c->text + c->text_length, bytes, length);
+	add_text_piece(c, length);
+}
+
+void
+answer_text(Connection *c, const char *format,...)
+{
+	va_list		args;
+	int			length;
+
+	c->text = buffer_grow(c->text, &c->text_size, c->text_length + 256);
+	va_start(args, format);
+	length = vsnprintf(c->text + c->text_length,
+					   c->text_size - c->text_length, format, args);
+	va_end(args);
+	if (c->text_length + length >= c->text_size)
+	{
+		c->text = buffer_grow(c->text, &c->text_size, c->text_length + length + 1);
+		va_start(args, format);
+		vsnprintf(c->text + c->text_length, c->text_size - c->text_length,
+				  format, args);
+		va_end(args);
+	}
+	add_text_piece(c, length);
+}
+
+void
+answer_blob(Connection *c, Blob *blob)
+{
+	Piece	   *piece = &c->pieces[c->piece_count];
+
+	if (c->piece_count == MAX_PIECES)
+		abort();
+	piece->blob = blob;
+	piece->offset = 0;
+	piece->length = blob->length;
+	c->piece_count++;
+}
+
+/* ---- sending ---- */
+
+static const char *
+reason(int status)
+{
+	switch (status)
+	{
+		case 200:
+			return "OK";
+		case 400:
+			return "Bad Request";
+		case 401:
+			return "Unauthorized";
+		case 404:
+			return "Not Found";
+		case 429:
+			return "Too Many Requests";
+		case 500:
+			return "Internal Server Error";
+		case 503:
+			return "Service Unavailable";
+		default:
+			return "Mock";
+	}
+}
+
+/*
+ * Send as much as the socket takes.  Returns false when the rest must wait or
+ * the connection is gone.
+ */
+static bool
+write_answer(Connection *c)
+{
+	size_t		end = c->total;
+
+	if (c->cut_answer)
+		end = c->head_length + (c->total - c->head_length) / 2;
+	while (c->sent < end)
+	{
+		struct iovec iov[MAX_PIECES + 1];
+		int			count = 0;
+		size_t		skip = c->sent;
+		size_t		room = end - c->sent;
+		ssize_t		done;
+
+		for (int i = -1; i < c->piece_count && room > 0; i++)
+		{
+			const Piece *p = i < 0 ? NULL : &c->pieces[i];
+			const char *from = c->head;
+			size_t		length = p == NULL ? c->head_length : p->length;
+
+			if (p != NULL)
+				from = p->blob != NULL ? p->blob->data : c->text + p->offset;
+			if (skip >= length)
+			{
+				skip -= length;
+				continue;
+			}
+			length -= skip;
+			if (length > room)
+				length = room;
+			iov[count].iov_base = (void *) (from + skip);
+			iov[count++].iov_len = length;
+			room -= length;
+			skip = 0;
+		}
+		done = writev(c->fd, iov, count);
+		if (done < 0 && errno == EAGAIN)
+		{
+			connection_watch(c, EPOLLOUT);
+			return false;
+		}
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+		{
+			stats.abandoned += c->is_call;
+			connection_close(c);
+			return false;
+		}
+		c->sent += done;
+	}
+	return true;
+}
+
+void
+answer_forget(Connection *c)
+{
+	wait_no_more(c);
+	for (int i = 0; i < c->piece_count; i++)
+		if (c->pieces[i].blob != NULL)
+			blob_release(c->pieces[i].blob);
+	c->piece_count = 0;
+	c->text_length = 0;
+	c->head_length = 0;
+	c->sent = 0;
+	c->cut_answer = false;
+	c->is_held = false;
+	if (c->is_call)
+		stats.in_flight--;
+	c->is_call = false;
+}
+
+static void
+send_answer(Connection *c)
+{
+	c->state = STATE_WRITING;
+	if (!write_answer(c))
+		return;
+	if (c->is_call)
+		stats.last_answer_us = now_us();
+	if (c->cut_answer)
+	{
+		connection_reset(c);
+		return;
+	}
+	answer_forget(c);
+	if (c->close_after)
+	{
+		connection_close(c);
+		return;
+	}
+	c->state = STATE_READING;
+	connection_watch(c, EPOLLIN);
+}
+
+void
+connection_answer(Connection *c, int status, const char *headers,
+				  long delay_ms)
+{
+	size_t		length = 0;
+
+	for (int i = 0; i < c->piece_count; i++)
+		length += c->pieces[i].length;
+	c->head_length = snprintf(c->head, sizeof(c->head),
+							  "HTTP/1.1 %d %s\r\n%scontent-length: %zu\r\n\r\n",
+							  status, reason(status), headers, length);
+	if (c->head_length >= sizeof(c->head))
+		abort();
+	c->total = c->head_length + length;
+	c->sent = 0;
+	if (!c->is_held && delay_ms <= 0)
+	{
+		send_answer(c);
+		return;
+	}
+	c->state = STATE_WAITING;
+	connection_watch(c, EPOLLRDHUP);
+	if (!c->is_held)
+		wait_for_time(c, delay_ms);
+}
+
+void
+answer_continue(Connection *c)
+{
+	send_answer(c);
+	if (c->state == STATE_READING)
+		connection_process(c);
+}
+
+int
+answer_timeout(void)
+{
+	int64_t		left;
+
+	if (first_waiting == NULL)
+		return -1;
+	left = first_waiting->due_ms - now_ms();
+	return left < 0 ? 0 : left > 60000 ? 60000 : (int) left;
+}
+
+void
+answer_what_is_due(void)
+{
+	int64_t		now = first_waiting != NULL ? now_ms() : 0;
+
+	while (first_waiting != NULL && first_waiting->due_ms <= now)
+	{
+		Connection *c = first_waiting;
+
+		wait_no_more(c);
+		answer_continue(c);
+	}
+}

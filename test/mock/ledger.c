@@ -1,0 +1,185 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.c
+ *		The bill, in memory and in a file, and the counters beside it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#define _GNU_SOURCE
+#include "ledger.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#define MAX_LINE	1536
+#define FINGERPRINT_BYTES	6
+
+Stats		stats;
+
+static int	file = -1;
+static uint64_t sequence;
+static char *lines;				/* as in the file */
+static size_t lines_length;
+static size_t lines_size;
+
+void
+ledger_open(const char *path)
+{
+	if (path == NULL)
+		return;
+	file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (file < 0)
+	{
+		perror("bambi-mock: cannot open the ledger");
+		exit(1);
+	}
+}
+
+/* The key itself goes nowhere.  Most calls come with the key of the last. */
+static const char *
+fingerprint(const char *key)
+{
+	static char last_key[512];
+	static char last[2 * FINGERPRINT_BYTES + 1];
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	if (last[0] != '\0' && strcmp(key, last_key) == 0)
+		return last;
+	snprintf(last_key, sizeof(last_key), "%s", key);
+	EVP_Digest(key, strlen(key), digest, NULL, EVP_sha256(), NULL);
+	for (int i = 0; i < FINGERPRINT_BYTES; i++)
+		snprintf(last + 2 * i, 3, "%02x", digest[i]);
+	return last;
+}
+
+/* A stranger's text between the quotes of a JSON string. */
+static const char *
+harmless(const char *text, char *buffer, size_t size)
+{
+	size_t		i;
+
+	for (i = 0; text[i] != '\0' && i < size - 1; i++)
+		buffer[i] = text[i] < ' ' || text[i] > '~' || text[i] == '"' ||
+			text[i] == '\\' ? '?' : text[i];
+	buffer[i] = '\0';
+	return buffer;
+}
+
+static void
+write_line(const char *line, size_t length)
+{
+	if (file >= 0 && write(file, line, length) != (ssize_t) length)
+	{
+		perror("bambi-mock: cannot write the ledger");
+		exit(1);
+	}
+	if (lines_length + length > lines_size)
+	{
+		lines_size = (lines_length + length) * 2;
+		lines = realloc(lines, lines_size);
+		if (lines == NULL)
+			abort();
+	}
+	memcpy(lines + lines_length, line, length);
+	lines_length += length;
+}
+
+static void
+count(const Request *request, const Entry *entry)
+{
+	stats.calls++;
+	stats.accepted += entry->accepted;
+	stats.charged += entry->charged;
+	if (stats.first_arrival_us == 0)
+		stats.first_arrival_us = request->arrived_us;
+	stats.last_arrival_us = request->arrived_us;
+}
+
+uint64_t
+ledger_append(const Request *request, const Entry *entry)
+{
+	char		line[MAX_LINE];
+	char		id[513];
+	char		model[128];
+	char		fault[128];
+	const char *dot;
+	int			attempt = 0;
+	int			length;
+
+	harmless(request->client_request_id, id, sizeof(id));
+	dot = strrchr(id, '.');
+	if (dot != NULL)
+		attempt = atoi(dot + 1);
+	length = snprintf(line, sizeof(line),
+					  "{\"seq\":%" PRIu64 ",\"time\":%" PRId64
+					  ",\"arrived\":%" PRId64
+					  ",\"client_request_id\":\"%s\""
+					  ",\"generation\":\"%.*s\",\"attempt\":%d"
+					  ",\"key\":\"%s\",\"model\":\"%s\",\"n\":%d"
+					  ",\"accepted\":%s,\"charged\":%s,\"status\":%d"
+					  ",\"fault\":%s%s%s}\n",
+					  ++sequence, now_us(), request->arrived_us, id,
+					  dot != NULL ? (int) (dot - id) : 0, id, attempt,
+					  fingerprint(request->bearer),
+					  harmless(entry->model, model, sizeof(model)), entry->n,
+					  entry->accepted ? "true" : "false",
+					  entry->charged ? "true" : "false", entry->status,
+					  entry->fault != NULL ? "\"" : "",
+					  entry->fault != NULL ?
+					  harmless(entry->fault, fault, sizeof(fault)) : "null",
+					  entry->fault != NULL ? "\"" : "");
+	if (length >= (int) sizeof(line))
+		abort();
+	write_line(line, length);
+	count(request, entry);
+	return sequence;
+}
+
+void
+ledger_print(Connection *c)
+{
+	answer_bytes(c, lines != NULL ? lines : "", lines_length);
+}
+
+void
+ledger_reset(void)
+{
+	sequence = 0;
+	lines_length = 0;
+	if (file >= 0 && ftruncate(file, 0) != 0)
+		perror("bambi-mock: cannot empty the ledger");
+}
+
+void
+stats_print(Connection *c)
+{
+	answer_text(c, "{\"requests\":%" PRIu64 ",\"calls\":%" PRIu64
+				",\"accepted\":%" PRIu64 ",\"charged\":%" PRIu64
+				",\"resets\":%" PRIu64 ",\"abandoned\":%" PRIu64
+				",\"connections\":%" PRIu64 ",\"open\":%d"
+				",\"in_flight\":%d,\"max_in_flight\":%d",
+				stats.requests, stats.calls, stats.accepted, stats.charged,
+				stats.resets, stats.abandoned, stats.connections, stats.open,
+				stats.in_flight, stats.max_in_flight);
+	answer_text(c, ",\"first_arrival\":%" PRId64 ",\"last_arrival\":%" PRId64
+				",\"last_answer\":%" PRId64 "}\n", stats.first_arrival_us,
+				stats.last_arrival_us, stats.last_answer_us);
+}
+
+void
+stats_reset(void)
+{
+	Stats		fresh = {
+		.open = stats.open,
+		.in_flight = stats.in_flight,
+		.max_in_flight = stats.in_flight
+	};
+
+	stats = fresh;
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.h
+ *		What the provider would put on the bill.
+ *
+ * One entry per generation call that was read whole, refused ones included
+ * (charged is false there); it is in the file, by one write(), before the
+ * first byte of the answer goes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MOCK_LEDGER_H
+#define MOCK_LEDGER_H
+
+#include "http.h"
+
+typedef struct Entry
+{
+	const char *model;			/* lent, for this call only */
+	int			n;
+	bool		accepted;		/* a valid key and a valid request */
+	bool		charged;
+	int			status;			/* of the answer; 0 if there will be none */
+	const char *fault;			/* or NULL; lent, for this call only */
+} Entry;
+
+extern void ledger_open(const char *path);	/* NULL: memory only */
+extern uint64_t ledger_append(const Request *request, const Entry *entry);
+extern void ledger_print(Connection *c);	/* as lines of JSON */
+extern void ledger_reset(void);
+
+typedef struct Stats
+{
+	uint64_t	requests;		/* of any kind, read whole */
+	uint64_t	calls;			/* ledger entries */
+	uint64_t	accepted;
+	uint64_t	charged;
+	uint64_t	resets;			/* connections reset on purpose */
+	uint64_t	abandoned;		/* callers that left before their answer */
+	uint64_t	connections;	/* accepted since the start */
+	int			open;			/* connections now */
+	int			in_flight;
+	int			max_in_flight;
+	int64_t		first_arrival_us;
+	int64_t		last_arrival_us;
+	int64_t		last_answer_us;
+} Stats;
+
+extern Stats stats;
+
+extern void stats_print(Connection *c);
+extern void stats_reset(void);	/* what is open or in flight stays */
+
+#endif							/* MOCK_LEDGER_H */

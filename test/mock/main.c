@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * main.c
+ *		bambi-mock: a provider on loopback that keeps a bill and misbehaves on
+ *		demand.
+ *
+ * Serves POST /v1/images/generations and GET /v1/models for any key that
+ * begins with "sk-", but not with "sk-invalid", and for whoever tests:
+ *		GET  /_mock/ledger		a line of JSON per call
+ *		GET  /_mock/stats		counters
+ *		POST /_mock/faults		see faults.h
+ *		POST /_mock/release		answers on hold go
+ *		POST /_mock/reset		everything as after the start
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <getopt.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "faults.h"
+#include "http.h"
+#include "images.h"
+#include "ledger.h"
+
+static const char usage[] =
+"usage: bambi-mock [OPTION]...\n"
+"  --port N            listen on 127.0.0.1:N (default 0: any free port)\n"
+"  --port-file FILE    write the port there, once connections are accepted\n"
+"  --ledger FILE       append a line of JSON per call\n"
+"  --fixtures FILE     answers for fault=ID\n"
+"                      (default: ../fixtures/error-fixtures.json, from here)\n"
+"  --picture-bytes N   answer with a PNG of N bytes, whatever size is asked\n"
+"  --until-eof         end when standard input, a pipe, is closed\n"
+"  --quiet             do not print the address\n";
+
+static void
+done(Connection *c)
+{
+	answer_text(c, "{}\n");
+	connection_answer(c, 200, "content-type: application/json\r\n", 0);
+}
+
+static void
+set_faults(Connection *c, const Request *request)
+{
+	json_t	   *wish = json_loadb(request->body, request->body_length, 0, NULL);
+	const char *wrong = wish == NULL ? "not JSON" : faults_set(wish);
+
+	if (wrong == NULL)
+		done(c);
+	else
+		answer_error(c, 400, "mock_error", NULL, NULL, wrong);
+	json_decref(wish);
+}
+
+static void
+control(Connection *c, const Request *request, const char *what)
+{
+	bool		is_post = strcmp(request->method, "POST") == 0;
+
+	if (strcmp(what, "ledger") == 0)
+	{
+		ledger_print(c);
+		connection_answer(c, 200, "content-type: application/x-ndjson\r\n", 0);
+	}
+	else if (strcmp(what, "stats") == 0)
+	{
+		stats_print(c);
+		connection_answer(c, 200, "content-type: application/json\r\n", 0);
+	}
+	else if (is_post && strcmp(what, "faults") == 0)
+		set_faults(c, request);
+	else if (is_post && strcmp(what, "release") == 0)
+	{
+		http_release();
+		done(c);
+	}
+	else if (is_post && strcmp(what, "reset") == 0)
+	{
+		http_release();
+		faults_reset();
+		ledger_reset();
+		stats_reset();
+		done(c);
+	}
+	else
+		answer_error(c, 404, "mock_error", NULL, NULL, "no such control");
+}
+
+static void
+route(Connection *c, const Request *request)
+{
+	const char *path = request->path;
+	bool		is_get = strcmp(request->method, "GET") == 0;
+
+	if (strcmp(path, "/v1/images/generations") == 0 && !is_get)
+		images_generate(c, request);
+	else if (strcmp(path, "/v1/models") == 0 && is_get)
+		images_models(c, request, NULL);
+	else if (strncmp(path, "/v1/models/", 11) == 0 && is_get)
+		images_models(c, request, path + 11);
+	else if (strncmp(path, "/_mock/", 7) == 0)
+		control(c, request, path + 7);
+	else
+	{
+		char		message[512];
+
+		snprintf(message, sizeof(message), "Invalid URL (%s %s)",
+				 request->method, path);
+		answer_error(c, 404, "invalid_request_error", NULL, NULL, message);
+	}
+}
+
+static void
+load_fixtures(const char *path)
+{
+	char		self[1024];
+	char		beside[1100];
+	ssize_t		length;
+
+	if (path == NULL)
+	{
+		length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+		self[length < 0 ? 0 : length] = '\0';
+		snprintf(beside, sizeof(beside),
+				 "%s/../fixtures/error-fixtures.json", dirname(self));
+		faults_load(beside);
+	}
+	else if (!faults_load(path))
+	{
+		fprintf(stderr, "bambi-mock: no fixtures in %s\n", path);
+		exit(1);
+	}
+}
+
+/* Complete when it is there at all. */
+static void
+write_port(const char *path, int port)
+{
+	char		unfinished[1024];
+	FILE	   *f;
+
+	snprintf(unfinished, sizeof(unfinished), "%s.tmp", path);
+	f = fopen(unfinished, "w");
+	if (f == NULL || fprintf(f, "%d\n", port) < 0 || fclose(f) != 0 ||
+		rename(unfinished, path) != 0)
+	{
+		perror("bambi-mock: cannot write the port");
+		exit(1);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"port", required_argument, NULL, 'p'},
+		{"port-file", required_argument, NULL, 'P'},
+		{"ledger", required_argument, NULL, 'l'},
+		{"fixtures", required_argument, NULL, 'f'},
+		{"picture-bytes", required_argument, NULL, 'b'},
+		{"until-eof", no_argument, NULL, 'e'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}
+	};
+	const char *port_file = NULL;
+	const char *ledger = NULL;
+	const char *fixtures = NULL;
+	int			port = 0;
+	bool		until_eof = false;
+	bool		is_quiet = false;
+	int			option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (option)
+		{
+			case 'p':
+				port = atoi(optarg);
+				break;
+			case 'P':
+				port_file = optarg;
+				break;
+			case 'l':
+				ledger = optarg;
+				break;
+			case 'f':
+				fixtures = optarg;
+				break;
+			case 'b':
+				images_picture_bytes = atol(optarg);
+				break;
+			case 'e':
+				until_eof = true;
+				break;
+			case 'q':
+				is_quiet = true;
+				break;
+			default:
+				fputs(usage, option == 'h' ? stdout : stderr);
+				return option == 'h' ? 0 : 2;
+		}
+
+	load_fixtures(fixtures);
+	ledger_open(ledger);
+	port = http_listen(port);
+	if (port_file != NULL)
+		write_port(port_file, port);
+	if (!is_quiet)
+	{
+		printf("bambi-mock: http://127.0.0.1:%d/v1\n", port);
+		fflush(stdout);
+	}
+	http_run(route, until_eof);
+	return 0;
+}

@@ -1,0 +1,427 @@
+#!/usr/bin/env perl
+#
+# mock_test.pl
+#	Proves that the mock provider keeps an honest bill and misbehaves only as
+#	it is told to.
+
+use strict;
+use warnings;
+
+use Compress::Zlib;
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
+use HTTP::Tiny;
+use IO::Select;
+use IO::Socket::INET;
+use JSON::PP;
+use MIME::Base64;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $here = dirname(__FILE__);
+my $scratch = tempdir(CLEANUP => 1);
+my $fixtures = "$scratch/fixtures.json";
+my $generation = '019ab000-0000-7000-8000-000000000001';
+
+# ---- a few fixtures of each kind, in the form of the shared file
+
+my %fixture = (
+	'openai-429-rate_limit_exceeded' => {
+		status => 429, headers => { 'retry-after' => '12' },
+		body => { error => { code => 'rate_limit_exceeded' } },
+		expect => { charged => 'no' } },
+	'openai-500-server_error' => {
+		status => 500, headers => {},
+		body => { error => { code => 'server_error' } },
+		expect => { charged => 'unknown' } },
+	'openai-502-html' => {
+		status => 502, headers => { 'content-type' => 'text/html' },
+		raw_body => '<html>', expect => { charged => 'unknown' } });
+my $shared = "$here/../fixtures/error-fixtures.json";
+if (-e $shared)
+{
+	$fixtures = $shared;
+}
+else
+{
+	open my $f, '>', $fixtures or die $!;
+	print $f encode_json({ http =>
+			[ map { { id => $_, %{ $fixture{$_} } } } keys %fixture ] });
+	close $f;
+}
+
+# ---- the mock, ended by closing its standard input
+
+my $pid = open(my $pipe, '|-', "$here/bambi-mock", '--quiet', '--until-eof',
+	'--port-file', "$scratch/port", '--ledger', "$scratch/ledger",
+	'--fixtures', $fixtures) or die "cannot start bambi-mock: $!";
+my $deadline = time + 10;
+select undef, undef, undef, 0.01 until -e "$scratch/port" || time > $deadline;
+my $port = slurp("$scratch/port") + 0;
+my $base = "http://127.0.0.1:$port";
+my $http = HTTP::Tiny->new(timeout => 10);
+
+sub slurp
+{
+	open my $f, '<', shift or return '';
+	local $/;
+	return scalar <$f>;
+}
+
+sub control
+{
+	my ($what, $body) = @_;
+	return $http->post("$base/_mock/$what",
+		{ content => defined $body ? encode_json($body) : '' });
+}
+
+sub stats
+{
+	return decode_json($http->get("$base/_mock/stats")->{content});
+}
+
+sub ledger
+{
+	return map { decode_json($_) } split /\n/, slurp("$scratch/ledger");
+}
+
+sub body_of
+{
+	my ($prompt, %more) = @_;
+	return encode_json({ model => 'gpt-image-2.6-flare', prompt => $prompt,
+			%more });
+}
+
+sub head_of
+{
+	my ($body, $attempt) = @_;
+	return "POST /v1/images/generations HTTP/1.1\r\nHost: mock\r\n"
+	  . "Authorization: Bearer sk-test\r\n"
+	  . "X-Client-Request-Id: $generation." . ($attempt // 1) . "\r\n"
+	  . 'Content-Length: ' . length($body) . "\r\n\r\n";
+}
+
+sub call
+{
+	my ($prompt, %more) = @_;
+	my $key = delete $more{key} // 'sk-test';
+	my %headers = ('x-client-request-id' => "$generation.1");
+	$headers{authorization} = "Bearer $key" if $key ne '';
+	return $http->post("$base/v1/images/generations",
+		{ headers => \%headers, content => body_of($prompt, %more) });
+}
+
+sub generate
+{
+	my $answer = call(@_);
+	$answer->{json} = eval { decode_json($answer->{content}) };
+	return $answer;
+}
+
+sub connection
+{
+	return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
+	  // die "cannot connect: $!";
+}
+
+# What comes until the end, and how it ends: closed, reset or silent.
+sub rest_of
+{
+	my ($socket, $patience) = @_;
+	my $all = '';
+	while (1)
+	{
+		return ($all, 'silent')
+		  unless IO::Select->new($socket)->can_read($patience // 5);
+		my $n = sysread $socket, my $part, 65536;
+		return ($all, 'reset') unless defined $n;
+		return ($all, 'closed') if $n == 0;
+		$all .= $part;
+	}
+}
+
+sub picture
+{
+	my ($answer, $position) = @_;
+	return decode_base64($answer->{json}{data}[ $position // 0 ]{b64_json});
+}
+
+# Width, height and whether the pixels are all there.
+sub png_size
+{
+	my $png = shift;
+	return 'no png' unless substr($png, 0, 8) eq "\x89PNG\r\n\x1a\n";
+	my ($width, $height, $depth, $type) = unpack 'x16 N N C C', $png;
+	my $packed = '';
+	for (my $at = 8; $at < length $png;)
+	{
+		my ($length, $name) = unpack "x$at N a4", $png;
+		return 'bad crc'
+		  if crc32(substr($png, $at + 4, $length + 4)) !=
+		  unpack('N', substr($png, $at + 8 + $length, 4));
+		$packed .= substr $png, $at + 8, $length if $name eq 'IDAT';
+		$at += $length + 12;
+	}
+	my $pixels = uncompress($packed) // '';
+	my $wanted = $height * (1 + $width * ($type == 6 ? 4 : 3));
+	return length($pixels) == $wanted ? "${width}x$height" : 'bad pixels';
+}
+
+# ---- pictures
+
+my $answer = generate('a fawn in the snow');
+is($answer->{status}, 200, 'a generation is answered');
+is(png_size(picture($answer)), '1024x1024', 'with a whole PNG');
+is($answer->{json}{size}, '1024x1024', 'and names its size');
+like($answer->{headers}{'x-request-id'}, qr/^req_/, 'and has a request id');
+is_deeply($answer->{json}{usage}{output_tokens_details},
+	{ image_tokens => 439, text_tokens => 0 },
+	'tokens are those of the measured price');
+is(generate('x', quality => 'low')->{json}{usage}{output_tokens}, 196,
+	'low quality costs less');
+
+$answer = generate('x', n => 3, size => '1536x1024', quality => 'low');
+is(scalar @{ $answer->{json}{data} }, 3, 'three pictures are three');
+is(png_size(picture($answer, 2)), '1536x1024', 'in the size that was asked');
+isnt(picture($answer, 0), picture($answer, 1), 'and they differ');
+is($answer->{json}{usage}{output_tokens}, 3 * 158, 'and are paid three times');
+is(png_size(picture(generate('x', background => 'transparent'))),
+	'1024x1024', 'a transparent one is whole too');
+like(picture(generate('x', output_format => 'jpeg', output_compression => 50)),
+	qr/^\xff\xd8\xff.*\xff\xd9$/s, 'jpeg is jpeg');
+like(picture(generate('x', output_format => 'webp')), qr/^RIFF....WEBP/s,
+	'webp is webp');
+is(length picture(generate('x [[mock bytes=1500000]]')), 1_500_000,
+	'a picture has the bytes that were wished');
+is(length picture(generate('x [[mock bytes=1024]]')), 1024,
+	'a small one too');
+isnt(png_size(picture(generate('x [[mock bytes=1024]]'))), 'bad pixels',
+	'and it is whole');
+is($http->get("$base/v1/models", { headers =>
+			{ authorization => 'Bearer sk-test' } })->{status},
+	200, 'models are listed');
+is($http->get("$base/v1/models")->{status}, 401, 'but not without a key');
+
+# ---- refusals
+
+sub refused
+{
+	my ($status, $param, $code, $name, %more) = @_;
+	my $refusal = generate('x', %more);
+	is_deeply(
+		[ $refusal->{status}, @{ $refusal->{json}{error} }{qw(param code)} ],
+		[ $status, $param, $code ], "$name is refused");
+	return $refusal->{json}{error}{message};
+}
+
+control('reset');
+refused(401, undef, 'invalid_api_key', 'a call without a key', key => '');
+refused(401, undef, 'invalid_api_key', 'a wrong key', key => 'sk-invalid-1');
+is(refused(400, 'size', 'invalid_value', 'a size too long',
+		size => '4096x4096'),
+	"Invalid size '4096x4096'. The longest edge must be less than or equal "
+	. 'to 3840.', 'in the words of the contract');
+refused(400, 'size', 'invalid_value', $_, size => $_)
+  foreach qw(7x7 1000x1000 3840x1024 3840x3840 1024 1024x1024x);
+refused(400, 'size', 'invalid_value', 'a free size of an old model',
+	size => '1280x1280', model => 'gpt-image-1.5');
+refused(400, 'quality', 'invalid_value', 'a quality', quality => 'best');
+refused(400, 'quality', 'invalid_value', 'xhigh of an old model',
+	quality => 'xhigh', model => 'gpt-image-2');
+refused(400, 'n', 'invalid_value', "n of $_", n => $_) foreach (0, 11);
+refused(404, undef, 'model_not_found', 'a model', model => 'gpt-image-9');
+refused(404, undef, 'model_not_found', 'a model that is gone',
+	model => 'dall-e-3');
+refused(400, 'response_format', 'unknown_parameter', 'response_format',
+	response_format => 'b64_json');
+refused(400, 'background', 'invalid_value', 'transparent jpeg',
+	background => 'transparent', output_format => 'jpeg');
+refused(400, 'prompt', 'string_above_max_length', 'a long prompt',
+	prompt => 'x' x 32001);
+is(generate('x [[mock dleay=1]]')->{status}, 400,
+	'a misspelt directive is refused');
+is(stats()->{charged}, 0, 'no refusal is charged');
+
+# ---- the ledger
+
+control('reset');
+is(slurp("$scratch/ledger"), '', 'reset empties the ledger');
+my $before = int(time * 1e6);
+generate('x', n => 2);
+my ($entry) = ledger();
+is($entry->{client_request_id}, "$generation.1", 'ledger: request id');
+is($entry->{generation}, $generation, 'ledger: generation');
+is($entry->{attempt}, 1, 'ledger: attempt');
+is($entry->{n}, 2, 'ledger: n');
+is($entry->{model}, 'gpt-image-2.6-flare', 'ledger: model');
+is($entry->{status}, 200, 'ledger: status');
+ok($entry->{charged}, 'ledger: charged');
+ok($entry->{arrived} >= $before && $entry->{arrived} <= $entry->{time},
+	'ledger: times');
+unlike(slurp("$scratch/ledger"), qr/sk-test/, 'ledger: no key');
+generate('x', key => 'sk-other');
+isnt((ledger())[1]{key}, $entry->{key}, 'ledger: keys differ by fingerprint');
+is($http->get("$base/_mock/ledger")->{content}, slurp("$scratch/ledger"),
+	'the ledger over HTTP is the file');
+
+my $socket = connection();
+print $socket head_of(body_of('x [[mock delay=300]]'))
+  . body_of('x [[mock delay=300]]');
+$socket->flush;
+my $seen = 0;
+$deadline = time + 5;
+$seen = scalar(ledger()) until $seen == 3 || time > $deadline;
+is($seen, 3, 'the ledger is written before the answer goes');
+is(stats()->{in_flight}, 1, 'and the call is in flight');
+my $asked = time;
+my ($text, $end) = rest_of($socket, 1);
+like($text, qr/^HTTP\/1.1 200/, 'a delayed answer comes');
+
+# ---- answers from fixtures
+
+control('reset');
+$answer = generate('x [[mock fault=openai-429-rate_limit_exceeded]]');
+is($answer->{status}, 429, 'a fixture gives the status');
+is($answer->{headers}{'retry-after'}, '12', 'and the headers');
+is($answer->{json}{error}{code}, 'rate_limit_exceeded', 'and the body');
+is(stats()->{charged}, 0, 'a 429 is free');
+generate('x [[mock fault=openai-500-server_error]]');
+is(stats()->{charged}, 1, 'a 500 may be charged, so it is');
+generate('x [[mock fault=openai-500-server_error charged=no]]');
+is(stats()->{charged}, 1, 'unless it says not');
+$answer = generate('x [[mock fault=openai-502-html]]');
+is($answer->{headers}{'content-type'}, 'text/html', 'HTML comes as HTML');
+is(generate('x [[mock fault=no-such]]')->{status}, 400,
+	'an unknown fixture is refused');
+my @twice = map {
+	generate('y [[mock fault=openai-500-server_error times=2]]')->{status}
+} 1 .. 3;
+is("@twice", '500 500 200', 'times= ends a fault');
+is(generate('z [[mock fault=openai-500-server_error]] [[mock times=1]]')
+	->{status}, 500, 'times= may stand in brackets of its own');
+
+# ---- rules for all calls
+
+control('faults', { fault => 'openai-500-server_error', times => 2 });
+@twice = map { generate('x')->{status} } 1 .. 3;
+is("@twice", '500 500 200', 'a rule applies as often as it says');
+control('faults', [ { clear => JSON::PP::true },
+		{ fault => 'openai-500-server_error', rate => 0.5, seed => 7 } ]);
+my $failures = grep { call('x')->{status} == 500 } 1 .. 60;
+ok($failures > 12 && $failures < 48, "a rate of 0.5 hit $failures of 60");
+is(control('faults', { no_such => 1 })->{status}, 400,
+	'an unknown rule is refused');
+
+# ---- connections that end badly
+
+control('reset');
+control('faults', { reset => 'before', times => 1 });
+$socket = connection();
+print $socket head_of(body_of('x')) . body_of('x');
+$socket->flush;
+(undef, $end) = rest_of($socket);
+is($end, 'reset', 'reset=before resets');
+is(scalar(ledger()), 0, 'and nothing is on the bill');
+
+sub send_on
+{
+	my ($on, $prompt, $attempt) = @_;
+	my $body = body_of($prompt);
+	print $on head_of($body, $attempt) . $body;
+	$on->flush;
+}
+
+$socket = connection();
+send_on($socket, 'x [[mock reset=after]]');
+($text, $end) = rest_of($socket);
+is("$text $end", ' reset', 'reset=after resets without an answer');
+($entry) = ledger();
+ok($entry->{charged} && $entry->{status} == 0, 'and charges');
+
+$socket = connection();
+send_on($socket, 'x [[mock reset=body]]');
+($text, $end) = rest_of($socket);
+my ($length) = $text =~ /content-length: (\d+)/;
+my $part = length($text) - index($text, "\r\n\r\n") - 4;
+is($end, 'reset', 'reset=body resets');
+ok($part > 0 && $part < $length, "after $part of $length bytes");
+ok((ledger())[1]{charged}, 'and charges');
+
+$socket = connection();
+send_on($socket, 'x [[mock stale]]', 1);
+($text, $end) = rest_of($socket, 0.3);
+like($text, qr/^HTTP\/1.1 200/, 'a stale connection answers once');
+is($end, 'silent', 'and stays open');
+send_on($socket, 'y', 2);
+($text, $end) = rest_of($socket);
+is("$text $end", ' closed', 'the next call is read and not answered');
+is(join(',', map { $_->{attempt} . ($_->{charged} ? '+' : '-') } (ledger())[ 2, 3 ]),
+	'1+,2+', 'and both are on the bill');
+
+$socket = connection();
+send_on($socket, 'x [[mock stale=idle]]');
+($text, $end) = rest_of($socket);
+like($text, qr/^HTTP\/1.1 200/, 'stale=idle answers');
+unlike($text, qr/^connection: close/mi, 'without a word of closing');
+is($end, 'closed', 'and closes');
+
+# ---- answers that wait
+
+control('reset');
+my @held = map { connection() } 1 .. 3;
+send_on($_, 'x [[mock hold]]') foreach @held;
+$deadline = time + 5;
+select undef, undef, undef, 0.01
+  until stats()->{in_flight} == 3 || time > $deadline;
+is(stats()->{in_flight}, 3, 'held calls are in flight');
+is((rest_of($held[0], 0.1))[1], 'silent', 'and get no answer');
+close $held[2];
+$deadline = time + 5;
+select undef, undef, undef, 0.01
+  until stats()->{abandoned} == 1 || time > $deadline;
+is(stats()->{abandoned}, 1, 'a caller that leaves is noticed');
+control('release');
+like((rest_of($held[$_], 0.5))[0], qr/^HTTP\/1.1 200/, 'a release answers')
+  foreach 0, 1;
+is(stats()->{max_in_flight}, 3, 'the most in flight is remembered');
+is(stats()->{in_flight}, 0, 'and nothing is left');
+
+my @late = map { connection() } 1 .. 3;
+$asked = time;
+send_on($late[0], 'x [[mock delay=300]]');
+send_on($late[1], 'x [[mock delay=100]]');
+send_on($late[2], 'x [[mock delay=200]]');
+my @order;
+while (@order < 3)
+{
+	foreach my $ready (IO::Select->new(@late)->can_read(5))
+	{
+		my ($number) = grep { $late[$_] == $ready } 0 .. 2;
+		sysread $ready, my $ignored, 65536;
+		push @order, $number unless grep { $_ == $number } @order;
+	}
+}
+is("@order", '1 2 0', 'delays are kept one by one');
+ok(time - $asked >= 0.3, 'and are as long as they say');
+
+# ---- odd requests
+
+$socket = connection();
+my $long = body_of('x');
+print $socket substr(head_of($long), 0, 30);
+$socket->flush;
+select undef, undef, undef, 0.05;
+print $socket substr(head_of($long), 30) . $long . head_of($long) . $long;
+$socket->flush;
+($text) = rest_of($socket, 0.5);
+is(scalar(() = $text =~ /HTTP\/1.1 200/g), 2,
+	'requests in pieces and in one piece are the same');
+$socket = connection();
+print $socket "nonsense\r\n\r\n";
+$socket->flush;
+like((rest_of($socket))[0], qr/^HTTP\/1.1 400/, 'nonsense is refused');
+is($http->get("$base/v1/nowhere")->{status}, 404, 'so is a wrong path');
+
+close $pipe;
+is($?, 0, 'the end of standard input ends the mock');
+done_testing();
