@@ -1,0 +1,31 @@
+-- Users.
+
+CREATE FUNCTION bambi_internal.sign_up(email text, password text)
+RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- makes rows that its callers may only read
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_sign_up';
+REVOKE ALL ON FUNCTION bambi_internal.sign_up(text, text) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.sign_up(text, text) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.sign_up(text, text)
+    TO bambi_service, bambi_admin;
+COMMENT ON FUNCTION bambi_internal.sign_up(text, text) IS
+    'What bambi_sign_up calls.';
+
+CREATE FUNCTION @extschema@.bambi_sign_up(email text, password text)
+RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.sign_up($1, $2);
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_sign_up(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_sign_up(text, text)
+    TO bambi_service, bambi_admin;
+COMMENT ON FUNCTION @extschema@.bambi_sign_up(text, text) IS
+    'Makes a user with the free plan and gives its id.
+For trusted back ends (bambi_service) and operators (bambi_admin), not for '
+    'anonymous callers: the password is hashed slowly on purpose (bcrypt, '
+    'cost 12), and nobody has shown yet that the address is theirs. '
+    'Errors: 22023 for an email that is no address or a password that is not '
+    '8 to 72 bytes long; PT409 "email is in use".';

@@ -1,0 +1,95 @@
+-- The keys that users bring.
+
+CREATE FUNCTION bambi_internal.add_key(
+    provider text, api_key text, name text, settings jsonb)
+RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- stores the sealed key, which its callers may not even read
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_add_key';
+REVOKE ALL ON FUNCTION bambi_internal.add_key(text, text, text, jsonb)
+    FROM PUBLIC;
+ALTER FUNCTION bambi_internal.add_key(text, text, text, jsonb)
+    OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.add_key(text, text, text, jsonb)
+    TO bambi_user;
+COMMENT ON FUNCTION bambi_internal.add_key(text, text, text, jsonb) IS
+    'What bambi_add_key calls.';
+
+CREATE FUNCTION @extschema@.bambi_add_key(
+    provider text, api_key text, name text DEFAULT NULL,
+    settings jsonb DEFAULT NULL)
+RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.add_key($1, $2, $3, $4);
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_add_key(text, text, text, jsonb)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_add_key(text, text, text, jsonb)
+    TO bambi_user;
+COMMENT ON FUNCTION @extschema@.bambi_add_key(text, text, text, jsonb) IS
+    'Stores a key of yours for a provider, sealed, and gives the id of its '
+    'configuration.
+provider is the slug (see bambi_providers); api_key is the key as plain '
+    'text, or sealed by the client as a compact JWE whose header names your '
+    'user id (sub) and the provider (prv); name is what you call it, by '
+    'default the provider''s name; settings are options of the provider. No '
+    'function gives the key out again. '
+    'Errors: PT401; PT404 "provider does not exist"; PT409 "name is in use"; '
+    'PT503 "there is no key to seal with yet"; 42501 on a connection that '
+    'others could read along; 22023 for what cannot be a key.';
+
+CREATE FUNCTION bambi_internal.replace_key(configuration uuid, api_key text)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- as above
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_replace_key';
+REVOKE ALL ON FUNCTION bambi_internal.replace_key(uuid, text) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.replace_key(uuid, text) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.replace_key(uuid, text)
+    TO bambi_user;
+COMMENT ON FUNCTION bambi_internal.replace_key(uuid, text) IS
+    'What bambi_replace_key calls.';
+
+CREATE FUNCTION @extschema@.bambi_replace_key(configuration uuid, api_key text)
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.replace_key($1, $2);
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_replace_key(uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_replace_key(uuid, text)
+    TO bambi_user;
+COMMENT ON FUNCTION @extschema@.bambi_replace_key(uuid, text) IS
+    'Puts a new key in the place of one of yours.
+What is queued uses the new one. api_key is as for bambi_add_key. '
+    'Errors: those of bambi_add_key; PT404 "configuration does not exist"; '
+    'PT409 "key has been removed".';
+
+CREATE FUNCTION bambi_internal.remove_key(configuration uuid)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- as above
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_remove_key';
+REVOKE ALL ON FUNCTION bambi_internal.remove_key(uuid) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.remove_key(uuid) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.remove_key(uuid) TO bambi_user;
+COMMENT ON FUNCTION bambi_internal.remove_key(uuid) IS
+    'What bambi_remove_key calls.';
+
+CREATE FUNCTION @extschema@.bambi_remove_key(configuration uuid)
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.remove_key($1);
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_remove_key(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_remove_key(uuid) TO bambi_user;
+COMMENT ON FUNCTION @extschema@.bambi_remove_key(uuid) IS
+    'Deletes a key of yours.
+Its configuration stays as "revoked", for the history; what is queued with '
+    'it fails. Removing it twice is no error. '
+    'Errors: PT401; PT404 "configuration does not exist".';

@@ -1,0 +1,176 @@
+-- What operators call: setting up, pausing, looking.
+
+CREATE FUNCTION @extschema@.bambi_setup()
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- makes what bambi_owner shall own, and schemas are the superuser's
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_setup';
+REVOKE ALL ON FUNCTION @extschema@.bambi_setup() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_setup() TO bambi_admin;
+COMMENT ON FUNCTION @extschema@.bambi_setup() IS
+    'Makes the tables of bambi, or brings existing ones to this version; may '
+    'be called again at any time. Says what it did. Refuses, with 55000, '
+    'versions of library, extension and files that do not fit together.';
+
+CREATE FUNCTION bambi_internal.worker_status(
+    OUT worker text, OUT worker_pid int, OUT worker_started_at timestamptz,
+    OUT courier_pid int, OUT courier_started_at timestamptz,
+    OUT courier_starts int, OUT in_flight int, OUT calls bigint,
+    OUT failures bigint, OUT retries bigint, OUT latency_ms float8,
+    OUT last_error text, OUT last_error_at timestamptz)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_worker_status';
+REVOKE ALL ON FUNCTION bambi_internal.worker_status() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.worker_status() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.worker_status() IS
+    'What shared memory knows of this database''s worker.';
+
+CREATE FUNCTION bambi_internal.wake_worker()
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_wake_worker';
+REVOKE ALL ON FUNCTION bambi_internal.wake_worker() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.wake_worker() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.wake_worker() IS
+    'At commit, has the worker read bambi_internal.instance anew.';
+
+CREATE FUNCTION @extschema@.bambi_status(
+    OUT worker text, OUT worker_pid int, OUT worker_started_at timestamptz,
+    OUT courier_pid int, OUT courier_started_at timestamptz,
+    OUT courier_starts int, OUT in_flight int, OUT calls bigint,
+    OUT failures bigint, OUT retries bigint, OUT latency_ms float8,
+    OUT last_error text, OUT last_error_at timestamptz,
+    OUT version text, OUT is_paused boolean, OUT paused_reason text,
+    OUT generations jsonb)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- counts everybody's generations
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    SELECT s.* INTO worker, worker_pid, worker_started_at, courier_pid,
+           courier_started_at, courier_starts, in_flight, calls, failures,
+           retries, latency_ms, last_error, last_error_at
+      FROM bambi_internal.worker_status() AS s;
+    IF to_regclass('bambi_internal.instance') IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT i.version, i.is_paused, i.paused_reason
+      INTO version, is_paused, paused_reason
+      FROM bambi_internal.instance AS i;
+    SELECT jsonb_object_agg(c.state, c.count) INTO generations
+      FROM (SELECT CASE WHEN q.claimed_by IS NOT NULL THEN 'running'
+                        ELSE g.status END AS state,
+                   count(*)
+              FROM bambi.image_generations AS g
+              LEFT JOIN bambi_internal.queue AS q
+                ON q.id = g.id AND q.user_id = g.user_id
+             GROUP BY 1) AS c;
+    generations := coalesce(generations, '{}');
+END
+$$;
+REVOKE ALL ON FUNCTION @extschema@.bambi_status() FROM PUBLIC;
+ALTER FUNCTION @extschema@.bambi_status() OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_status()
+    TO bambi_admin, bambi_service;
+COMMENT ON FUNCTION @extschema@.bambi_status() IS
+    'State of worker and courier, calls and failures since the server''s '
+    'start, mean latency of a call in ms, last error, and the number of '
+    'generations in each state. Counts the whole history: for people, not '
+    'for a probe that asks each second.';
+
+CREATE FUNCTION @extschema@.bambi_pause(reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- the instance is the machinery's
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE bambi_internal.instance AS i
+       SET is_paused = true, paused_reason = reason, updated_at = now();
+    PERFORM bambi_internal.wake_worker();
+END
+$$;
+REVOKE ALL ON FUNCTION @extschema@.bambi_pause(text) FROM PUBLIC;
+ALTER FUNCTION @extschema@.bambi_pause(text) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_pause(text) TO bambi_admin;
+COMMENT ON FUNCTION @extschema@.bambi_pause(text) IS
+    'From its commit on no generation is sent to a provider; those that were '
+    'sent end as usual, and new ones are queued. reason is for bambi_status().';
+
+CREATE FUNCTION @extschema@.bambi_resume()
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- the instance is the machinery's
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE bambi_internal.instance AS i
+       SET is_paused = false, paused_reason = NULL, updated_at = now();
+    PERFORM bambi_internal.wake_worker();
+END
+$$;
+REVOKE ALL ON FUNCTION @extschema@.bambi_resume() FROM PUBLIC;
+ALTER FUNCTION @extschema@.bambi_resume() OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_resume() TO bambi_admin;
+COMMENT ON FUNCTION @extschema@.bambi_resume() IS
+    'Ends what bambi_pause() began.';
+
+CREATE FUNCTION bambi_internal.adopt(system_identifier bigint, database_oid oid)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    held bigint;
+BEGIN
+    WITH pending AS (
+        DELETE FROM bambi_internal.queue RETURNING id, user_id
+    )
+    UPDATE bambi.image_generations AS g
+       SET status = 'held', updated_at = now(),
+           held_reason = 'the database was copied while it was pending'
+      FROM pending AS p
+     WHERE g.id = p.id AND g.user_id = p.user_id;
+    GET DIAGNOSTICS held = ROW_COUNT;
+    UPDATE bambi_internal.instance AS i
+       SET system_identifier = adopt.system_identifier,
+           database_oid = adopt.database_oid, updated_at = now();
+    RETURN held;
+END
+$$;
+REVOKE ALL ON FUNCTION bambi_internal.adopt(bigint, oid) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.adopt(bigint, oid) OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.adopt(bigint, oid) IS
+    'Holds what was pending, and makes the instance the database named.';
+
+CREATE FUNCTION @extschema@.bambi_adopt()
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- pg_control_system() is not everybody's
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    here bigint := (SELECT c.system_identifier FROM pg_control_system() AS c);
+    oid_here oid := (SELECT d.oid FROM pg_database AS d
+                      WHERE d.datname = current_database());
+    held bigint := 0;
+BEGIN
+    IF EXISTS (SELECT FROM bambi_internal.instance AS i
+                WHERE i.system_identifier <> here
+                   OR i.database_oid <> oid_here) THEN
+        held := bambi_internal.adopt(here, oid_here);
+        PERFORM bambi_internal.wake_worker();
+    END IF;
+    RETURN held;
+END
+$$;
+REVOKE ALL ON FUNCTION @extschema@.bambi_adopt() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_adopt() TO bambi_admin;
+COMMENT ON FUNCTION @extschema@.bambi_adopt() IS
+    'Makes a restored or copied database work: what was pending is held, '
+    'since the original may have sent it, and its users decide with '
+    'bambi_retry(). Gives the number held; 0 and no change where the database '
+    'is the original.';

@@ -1,0 +1,61 @@
+-- What the topic files use: taking back what default privileges gave, dating
+-- a row that people changed, and making a view refuse a write properly.
+
+CREATE FUNCTION bambi_internal.revoke_default_privileges(relation regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stranger name;
+BEGIN
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', relation);
+    FOR stranger IN
+        SELECT rolname FROM pg_roles
+         WHERE rolname IN ('anon', 'authenticated', 'service_role')
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %I', relation, stranger);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.revoke_default_privileges(regclass) IS
+    'Takes back what ALTER DEFAULT PRIVILEGES may have given on a new table '
+    'or view to everybody and to the roles of PostgREST.';
+
+CREATE FUNCTION bambi_internal.set_updated_at()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.updated_at := now();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.set_updated_at() IS
+    'Trigger of the tables that people change by hand; the machinery sets '
+    'updated_at itself.';
+
+CREATE FUNCTION bambi_internal.refuse_write()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'permission denied for view %', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.refuse_write() IS
+    'Trigger of the views that are no plain picture of one table: with it '
+    'a write is refused for want of a privilege, 42501 and 403 over HTTP, '
+    'without it for the shape of the view, 55000 and 500.';
+
+ALTER FUNCTION bambi_internal.revoke_default_privileges(regclass)
+    OWNER TO bambi_owner;
+ALTER FUNCTION bambi_internal.set_updated_at() OWNER TO bambi_owner;
+ALTER FUNCTION bambi_internal.refuse_write() OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.revoke_default_privileges(regclass)
+    FROM PUBLIC;
+REVOKE ALL ON FUNCTION bambi_internal.set_updated_at() FROM PUBLIC;
+REVOKE ALL ON FUNCTION bambi_internal.refuse_write() FROM PUBLIC;

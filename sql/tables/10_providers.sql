@@ -1,0 +1,126 @@
+-- Who makes pictures, and how to reach them.
+
+CREATE TABLE bambi.api_providers (
+    id                uuid         NOT NULL
+                                   DEFAULT @extschema@.bambi_uuid_v7(),
+    name              text         NOT NULL,
+    slug              text         NOT NULL,
+    description       text,
+    website_url       text,
+    api_base_url      text,
+    is_active         boolean      NOT NULL DEFAULT true,
+    adapter           text         NOT NULL,
+    needs_key         boolean      NOT NULL DEFAULT true,
+    settings          jsonb        NOT NULL DEFAULT '{}',
+    allowed_networks  cidr[]       NOT NULL DEFAULT '{}',
+    created_at        timestamptz  NOT NULL DEFAULT now(),
+    updated_at        timestamptz  NOT NULL DEFAULT now(),
+
+    PRIMARY KEY (id),
+    CONSTRAINT provider_slug_is_unique UNIQUE (slug),
+    CONSTRAINT provider_slug_is_plain CHECK
+        (slug ~ '^[a-z0-9][a-z0-9._-]*$'),
+    CONSTRAINT provider_settings_are_an_object CHECK
+        (jsonb_typeof(settings) = 'object')
+);
+COMMENT ON TABLE bambi.api_providers IS
+    'Services that make pictures. An operator may add compatible ones.';
+COMMENT ON COLUMN bambi.api_providers.id IS
+    'UUIDv7; those that come with bambi are the same everywhere.';
+COMMENT ON COLUMN bambi.api_providers.name IS
+    'Name for people.';
+COMMENT ON COLUMN bambi.api_providers.slug IS
+    'Name for programs: the part before the slash of a model''s name. Sealed '
+    'keys carry it, so a provider with stored keys must keep its slug.';
+COMMENT ON COLUMN bambi.api_providers.description IS
+    'What it offers, for people.';
+COMMENT ON COLUMN bambi.api_providers.website_url IS
+    'Where people read about it.';
+COMMENT ON COLUMN bambi.api_providers.api_base_url IS
+    'Address that the adapter''s paths are appended to; NULL if it has none.';
+COMMENT ON COLUMN bambi.api_providers.is_active IS
+    'False: nothing new is queued for it; its history stays visible.';
+COMMENT ON COLUMN bambi.api_providers.adapter IS
+    'Which protocol the courier speaks with it: openai, sandbox, ....';
+COMMENT ON COLUMN bambi.api_providers.needs_key IS
+    'Whether a generation must name a configuration with the user''s key.';
+COMMENT ON COLUMN bambi.api_providers.settings IS
+    'Options of the adapter, under those of the user''s configuration.';
+COMMENT ON COLUMN bambi.api_providers.allowed_networks IS
+    'Private networks that the courier may connect to for this provider; '
+    'plain http only where one of them covers the address.';
+COMMENT ON COLUMN bambi.api_providers.created_at IS
+    'When the row was made.';
+COMMENT ON COLUMN bambi.api_providers.updated_at IS
+    'When the row was last changed.';
+
+CREATE TRIGGER date_the_change
+    BEFORE UPDATE ON bambi.api_providers
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
+    EXECUTE FUNCTION bambi_internal.set_updated_at();
+
+ALTER TABLE bambi.api_providers OWNER TO bambi_owner;
+ALTER TABLE bambi.api_providers ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.api_providers');
+CREATE POLICY user_reads ON bambi.api_providers
+    FOR SELECT TO bambi_user
+    USING (@extschema@.bambi_user_id() IS NOT NULL);
+CREATE POLICY service_reads ON bambi.api_providers
+    FOR SELECT TO bambi_service USING (true);
+CREATE POLICY admin_manages ON bambi.api_providers
+    TO bambi_admin USING (true) WITH CHECK (true);
+GRANT SELECT (id, name, slug, description, website_url, is_active, needs_key,
+              created_at, updated_at)
+    ON bambi.api_providers TO bambi_user, bambi_service;  -- for the view
+GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.api_providers TO bambi_admin;
+
+CREATE VIEW @extschema@.bambi_providers
+WITH (security_invoker = true) AS
+SELECT id, name, slug, description, website_url, is_active, needs_key,
+       created_at, updated_at
+  FROM bambi.api_providers;
+COMMENT ON VIEW @extschema@.bambi_providers IS
+    'Services that make pictures, inactive ones included.';
+COMMENT ON COLUMN @extschema@.bambi_providers.id IS
+    'Id of the provider.';
+COMMENT ON COLUMN @extschema@.bambi_providers.name IS
+    'Name for people.';
+COMMENT ON COLUMN @extschema@.bambi_providers.slug IS
+    'Name for programs: bambi_add_key takes it, and a model''s full name '
+    'begins with it.';
+COMMENT ON COLUMN @extschema@.bambi_providers.description IS
+    'What it offers.';
+COMMENT ON COLUMN @extschema@.bambi_providers.website_url IS
+    'Where to read about it.';
+COMMENT ON COLUMN @extschema@.bambi_providers.is_active IS
+    'Whether new generations may use it.';
+COMMENT ON COLUMN @extschema@.bambi_providers.needs_key IS
+    'Whether it asks for a key of yours (bambi_add_key).';
+COMMENT ON COLUMN @extschema@.bambi_providers.created_at IS
+    'When it was added.';
+COMMENT ON COLUMN @extschema@.bambi_providers.updated_at IS
+    'When it was last changed.';
+ALTER VIEW @extschema@.bambi_providers OWNER TO bambi_owner;
+SELECT bambi_internal.revoke_default_privileges(
+           '@extschema@.bambi_providers');
+GRANT SELECT ON @extschema@.bambi_providers TO bambi_user, bambi_service;
+
+-- Google and xAI take keys already; their models come with their adapters.
+INSERT INTO bambi.api_providers
+       (id, slug, name, adapter, needs_key, api_base_url, website_url,
+        description)
+VALUES ('00000000-0000-7000-8000-000000000001', 'openai', 'OpenAI', 'openai',
+        true, 'https://api.openai.com/v1', 'https://developers.openai.com',
+        'The GPT image models.'),
+       ('00000000-0000-7000-8000-000000000002', 'google', 'Google', 'google',
+        true, 'https://generativelanguage.googleapis.com/v1',
+        'https://ai.google.dev',
+        'The Gemini image models.'),
+       ('00000000-0000-7000-8000-000000000003', 'xai', 'xAI', 'xai',
+        true, 'https://api.x.ai/v1', 'https://docs.x.ai',
+        'The Grok Imagine models.'),
+       ('00000000-0000-7000-8000-000000000004', 'sandbox', 'Sandbox',
+        'sandbox', false, NULL, NULL,
+        'Draws a simple picture from the prompt on this machine: no network, '
+        'no key, no cost.')
+    ON CONFLICT DO NOTHING;

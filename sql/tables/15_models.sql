@@ -1,0 +1,329 @@
+-- What can make a picture, and which parameters it takes.
+
+CREATE TABLE bambi.models (
+    id             uuid         NOT NULL DEFAULT @extschema@.bambi_uuid_v7(),
+    provider_id    uuid         NOT NULL,
+    name           text         NOT NULL,
+    model_id       text         NOT NULL,
+    description    text,
+    capabilities   jsonb        NOT NULL DEFAULT '{"parameters": {}}',
+    is_active      boolean      NOT NULL DEFAULT true,
+    created_at     timestamptz  NOT NULL DEFAULT now(),
+    updated_at     timestamptz  NOT NULL DEFAULT now(),
+    task           text         NOT NULL DEFAULT 'generate',
+    deprecated_at  timestamptz,
+    retired_at     timestamptz,
+    successor_id   uuid,
+
+    PRIMARY KEY (id),
+    CONSTRAINT model_id_once_per_provider UNIQUE (provider_id, model_id),
+    CONSTRAINT model_belongs_to_provider
+        FOREIGN KEY (provider_id) REFERENCES bambi.api_providers (id),
+    CONSTRAINT model_has_successor
+        FOREIGN KEY (successor_id) REFERENCES bambi.models (id),
+    CONSTRAINT model_id_is_not_empty CHECK (model_id <> ''),
+    CONSTRAINT capabilities_list_parameters CHECK
+        (jsonb_typeof(capabilities -> 'parameters') IS NOT DISTINCT FROM
+         'object'),
+    CONSTRAINT model_retires_after_deprecation CHECK
+        (retired_at >= deprecated_at)
+);
+COMMENT ON TABLE bambi.models IS
+    'Models of the providers, and which parameters each takes.';
+COMMENT ON COLUMN bambi.models.id IS
+    'UUIDv7; those that come with bambi are the same everywhere.';
+COMMENT ON COLUMN bambi.models.provider_id IS
+    'Who offers it.';
+COMMENT ON COLUMN bambi.models.name IS
+    'Name for people.';
+COMMENT ON COLUMN bambi.models.model_id IS
+    'The provider''s own name of it, sent as it is.';
+COMMENT ON COLUMN bambi.models.description IS
+    'What it is good for, for people.';
+COMMENT ON COLUMN bambi.models.capabilities IS
+    'What a request may say: {"prompt": {"max_length": n}, "parameters": '
+    '{name: rule}}. A rule has "type" (string, integer, boolean, size), '
+    'optionally "default", and by type "values", "max_length", "minimum", '
+    '"maximum"; a size may have "free" ("multiple_of", "max_side", '
+    '"max_ratio", "min_area", "max_area") for sizes beyond the values; '
+    '"requires" {other: [values]} says with what only it is allowed.';
+COMMENT ON COLUMN bambi.models.is_active IS
+    'False: nothing new is queued for it; its history stays visible.';
+COMMENT ON COLUMN bambi.models.created_at IS
+    'When the row was made.';
+COMMENT ON COLUMN bambi.models.updated_at IS
+    'When the row was last changed.';
+COMMENT ON COLUMN bambi.models.task IS
+    'generate: from a prompt alone; edit: from pictures and a prompt.';
+COMMENT ON COLUMN bambi.models.deprecated_at IS
+    'Since when it is known to be going: the provider''s day, or else the day '
+    'on which bambi learnt of it.';
+COMMENT ON COLUMN bambi.models.retired_at IS
+    'From when on the provider refuses it, and bambi with it.';
+COMMENT ON COLUMN bambi.models.successor_id IS
+    'What to use instead.';
+
+CREATE INDEX model_successor ON bambi.models (successor_id);
+CREATE INDEX model_by_name ON bambi.models (model_id);
+
+CREATE TRIGGER date_the_change
+    BEFORE UPDATE ON bambi.models
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
+    EXECUTE FUNCTION bambi_internal.set_updated_at();
+
+ALTER TABLE bambi.models OWNER TO bambi_owner;
+ALTER TABLE bambi.models ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.models');
+CREATE POLICY user_reads ON bambi.models
+    FOR SELECT TO bambi_user
+    USING (@extschema@.bambi_user_id() IS NOT NULL);
+CREATE POLICY service_reads ON bambi.models
+    FOR SELECT TO bambi_service USING (true);
+CREATE POLICY admin_manages ON bambi.models
+    TO bambi_admin USING (true) WITH CHECK (true);
+GRANT SELECT ON bambi.models TO bambi_user, bambi_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.models TO bambi_admin;
+
+CREATE VIEW @extschema@.bambi_models
+WITH (security_invoker = true) AS
+SELECT m.id, m.provider_id,
+       (SELECT p.slug FROM bambi.api_providers p
+         WHERE p.id = m.provider_id) || '/' || m.model_id AS model,
+       m.name, m.model_id, m.description, m.capabilities,
+       m.is_active
+           AND (SELECT p.is_active FROM bambi.api_providers p
+                 WHERE p.id = m.provider_id)
+           AND (m.retired_at IS NULL OR m.retired_at > now()) AS is_active,
+       m.task, m.deprecated_at, m.retired_at, m.successor_id,
+       m.created_at, m.updated_at
+  FROM bambi.models m;
+COMMENT ON VIEW @extschema@.bambi_models IS
+    'Models of the providers, inactive and retired ones included.';
+COMMENT ON COLUMN @extschema@.bambi_models.id IS
+    'Id of the model.';
+COMMENT ON COLUMN @extschema@.bambi_models.provider_id IS
+    'Who offers it: bambi_providers.';
+COMMENT ON COLUMN @extschema@.bambi_models.model IS
+    'Full name, as bambi_generate takes it.';
+COMMENT ON COLUMN @extschema@.bambi_models.name IS
+    'Name for people.';
+COMMENT ON COLUMN @extschema@.bambi_models.model_id IS
+    'The provider''s own name; enough for bambi_generate if no other active '
+    'provider has it.';
+COMMENT ON COLUMN @extschema@.bambi_models.description IS
+    'What it is good for.';
+COMMENT ON COLUMN @extschema@.bambi_models.capabilities IS
+    'Longest prompt, and the parameters with allowed values, limits and '
+    'defaults.';
+COMMENT ON COLUMN @extschema@.bambi_models.is_active IS
+    'Whether new generations may use it now.';
+COMMENT ON COLUMN @extschema@.bambi_models.task IS
+    'generate: from a prompt alone; edit: from pictures and a prompt.';
+COMMENT ON COLUMN @extschema@.bambi_models.deprecated_at IS
+    'Since when it is known to be going.';
+COMMENT ON COLUMN @extschema@.bambi_models.retired_at IS
+    'From when on it is refused.';
+COMMENT ON COLUMN @extschema@.bambi_models.successor_id IS
+    'What to use instead: bambi_models.';
+COMMENT ON COLUMN @extschema@.bambi_models.created_at IS
+    'When it was added.';
+COMMENT ON COLUMN @extschema@.bambi_models.updated_at IS
+    'When it was last changed.';
+ALTER VIEW @extschema@.bambi_models OWNER TO bambi_owner;
+SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_models');
+GRANT SELECT ON @extschema@.bambi_models TO bambi_user, bambi_service;
+
+-- Left out of what the provider documents, because bambi could not take the
+-- answer, and the user would have paid for it: gif and svg output with
+-- frame_count, frame_duration_ms and svg (a stored picture is png, jpeg or
+-- webp), stream with partial_images, and response_format url.
+WITH families (family, capabilities) AS (VALUES
+    ('gpt-image-2.6', jsonb '{
+        "prompt": {"max_length": 32000},
+        "parameters": {
+            "n": {"type": "integer", "minimum": 1, "maximum": 10,
+                  "default": 1},
+            "size": {"type": "size", "default": "auto",
+                     "values": ["auto", "1024x1024", "1536x1024",
+                                "1024x1536"],
+                     "free": {"multiple_of": 16, "max_side": 3840,
+                              "max_ratio": 3, "min_area": 655360,
+                              "max_area": 8294400}},
+            "quality": {"type": "string", "default": "auto",
+                        "values": ["auto", "low", "medium", "high", "xhigh",
+                                   "max"]},
+            "complexity": {"type": "string",
+                           "values": ["low", "medium", "high"]},
+            "background": {"type": "string", "default": "auto",
+                           "values": ["auto", "opaque", "transparent"]},
+            "output_format": {"type": "string", "default": "png",
+                              "values": ["png", "jpeg", "webp"]},
+            "output_compression": {"type": "integer", "minimum": 0,
+                                   "maximum": 100, "default": 100,
+                                   "requires": {"output_format":
+                                                ["jpeg", "webp"]}},
+            "moderation": {"type": "string", "default": "auto",
+                           "values": ["auto", "low"]},
+            "safety_identifier": {"type": "string", "max_length": 128},
+            "user": {"type": "string", "max_length": 128}
+        }}'),
+    ('gpt-image-2.5', '{
+        "prompt": {"max_length": 32000},
+        "parameters": {
+            "n": {"type": "integer", "minimum": 1, "maximum": 10,
+                  "default": 1},
+            "size": {"type": "size", "default": "auto",
+                     "values": ["auto", "1024x1024", "1536x1024",
+                                "1024x1536"],
+                     "free": {"multiple_of": 16, "max_side": 3840,
+                              "max_ratio": 3, "min_area": 655360,
+                              "max_area": 8294400}},
+            "quality": {"type": "string", "default": "auto",
+                        "values": ["auto", "low", "medium", "high", "xhigh",
+                                   "max"]},
+            "background": {"type": "string", "default": "auto",
+                           "values": ["auto", "opaque", "transparent"]},
+            "output_format": {"type": "string", "default": "png",
+                              "values": ["png", "jpeg", "webp"]},
+            "output_compression": {"type": "integer", "minimum": 0,
+                                   "maximum": 100, "default": 100,
+                                   "requires": {"output_format":
+                                                ["jpeg", "webp"]}},
+            "moderation": {"type": "string", "default": "auto",
+                           "values": ["auto", "low"]},
+            "safety_identifier": {"type": "string", "max_length": 128},
+            "user": {"type": "string", "max_length": 128}
+        }}'),
+    ('gpt-image-2', '{
+        "prompt": {"max_length": 32000},
+        "parameters": {
+            "n": {"type": "integer", "minimum": 1, "maximum": 10,
+                  "default": 1},
+            "size": {"type": "size", "default": "auto",
+                     "values": ["auto", "1024x1024", "1536x1024",
+                                "1024x1536"],
+                     "free": {"multiple_of": 16, "max_side": 3840,
+                              "max_ratio": 3, "min_area": 655360,
+                              "max_area": 8294400}},
+            "quality": {"type": "string", "default": "auto",
+                        "values": ["auto", "low", "medium", "high"]},
+            "background": {"type": "string", "default": "auto",
+                           "values": ["auto", "opaque", "transparent"]},
+            "output_format": {"type": "string", "default": "png",
+                              "values": ["png", "jpeg", "webp"]},
+            "output_compression": {"type": "integer", "minimum": 0,
+                                   "maximum": 100, "default": 100,
+                                   "requires": {"output_format":
+                                                ["jpeg", "webp"]}},
+            "moderation": {"type": "string", "default": "auto",
+                           "values": ["auto", "low"]},
+            "safety_identifier": {"type": "string", "max_length": 128},
+            "user": {"type": "string", "max_length": 128}
+        }}'),
+    ('gpt-image-1', '{
+        "prompt": {"max_length": 32000},
+        "parameters": {
+            "n": {"type": "integer", "minimum": 1, "maximum": 10,
+                  "default": 1},
+            "size": {"type": "size", "default": "auto",
+                     "values": ["auto", "1024x1024", "1536x1024",
+                                "1024x1536"]},
+            "quality": {"type": "string", "default": "auto",
+                        "values": ["auto", "low", "medium", "high"]},
+            "background": {"type": "string", "default": "auto",
+                           "values": ["auto", "opaque", "transparent"]},
+            "output_format": {"type": "string", "default": "png",
+                              "values": ["png", "jpeg", "webp"]},
+            "output_compression": {"type": "integer", "minimum": 0,
+                                   "maximum": 100, "default": 100,
+                                   "requires": {"output_format":
+                                                ["jpeg", "webp"]}},
+            "moderation": {"type": "string", "default": "auto",
+                           "values": ["auto", "low"]},
+            "safety_identifier": {"type": "string", "max_length": 128},
+            "user": {"type": "string", "max_length": 128}
+        }}'),
+    ('dall-e-3', '{
+        "prompt": {"max_length": 4000},
+        "parameters": {
+            "n": {"type": "integer", "minimum": 1, "maximum": 1,
+                  "default": 1},
+            "size": {"type": "size", "default": "1024x1024",
+                     "values": ["1024x1024", "1792x1024", "1024x1792"]},
+            "quality": {"type": "string", "default": "standard",
+                        "values": ["standard", "hd"]},
+            "style": {"type": "string", "default": "vivid",
+                      "values": ["vivid", "natural"]},
+            "response_format": {"type": "string", "default": "b64_json",
+                                "values": ["b64_json"]},
+            "safety_identifier": {"type": "string", "max_length": 128},
+            "user": {"type": "string", "max_length": 128}
+        }}'),
+    ('dall-e-2', '{
+        "prompt": {"max_length": 1000},
+        "parameters": {
+            "n": {"type": "integer", "minimum": 1, "maximum": 10,
+                  "default": 1},
+            "size": {"type": "size", "default": "1024x1024",
+                     "values": ["256x256", "512x512", "1024x1024"]},
+            "response_format": {"type": "string", "default": "b64_json",
+                                "values": ["b64_json"]},
+            "safety_identifier": {"type": "string", "max_length": 128},
+            "user": {"type": "string", "max_length": 128}
+        }}'),
+    ('sandbox', '{
+        "prompt": {"max_length": 32000},
+        "parameters": {
+            "n": {"type": "integer", "minimum": 1, "maximum": 10,
+                  "default": 1},
+            "size": {"type": "size", "default": "512x512",
+                     "values": ["64x64", "128x128", "256x256", "512x512",
+                                "1024x1024", "1536x1024", "1024x1536"]}
+        }}')),
+known (number, slug, family, model_id, name, description, deprecated_at,
+       retired_at, successor) AS (VALUES
+    (401, 'sandbox', 'sandbox', 'sandbox', 'Sandbox',
+     'Draws a simple picture from the prompt; for trying bambi and for tests.',
+     NULL::timestamptz, NULL::timestamptz, NULL::integer),
+    (101, 'openai', 'gpt-image-2.6', 'gpt-image-2.6-sunburst',
+     'GPT Image 2.6 Sunburst', 'Newest and best of OpenAI.',
+     NULL, NULL, NULL),
+    (102, 'openai', 'gpt-image-2.6', 'gpt-image-2.6-flare',
+     'GPT Image 2.6 Flare', 'Newest of OpenAI, the quick one.',
+     NULL, NULL, NULL),
+    (103, 'openai', 'gpt-image-2.5', 'gpt-image-2.5-sunburst',
+     'GPT Image 2.5 Sunburst', NULL, NULL, NULL, NULL),
+    (104, 'openai', 'gpt-image-2.5', 'gpt-image-2.5-flare',
+     'GPT Image 2.5 Flare', NULL, NULL, NULL, NULL),
+    (105, 'openai', 'gpt-image-2', 'gpt-image-2',
+     'GPT Image 2', NULL, NULL, NULL, NULL),
+    (106, 'openai', 'gpt-image-1', 'gpt-image-1.5',
+     'GPT Image 1.5', 'Ends on 2026-12-01.',
+     '2026-11-23 00:00Z', '2026-12-01 00:00Z', 101),
+    (107, 'openai', 'gpt-image-1', 'gpt-image-1-mini',
+     'GPT Image 1 Mini', 'Ends on 2026-12-01.',
+     '2026-11-23 00:00Z', '2026-12-01 00:00Z', 102),
+    (108, 'openai', 'gpt-image-1', 'chatgpt-image-latest',
+     'ChatGPT Image', 'Ends on 2026-12-01; its price is not known.',
+     '2026-11-23 00:00Z', '2026-12-01 00:00Z', 101),
+    (109, 'openai', 'gpt-image-1', 'gpt-image-1',
+     'GPT Image 1', 'Ended on 2026-10-23.',
+     '2026-10-23 00:00Z', '2026-10-23 00:00Z', 101),
+    (110, 'openai', 'dall-e-3', 'dall-e-3',
+     'DALL-E 3', 'Ended on 2026-05-12.',
+     '2026-05-12 00:00Z', '2026-05-12 00:00Z', 101),
+    (111, 'openai', 'dall-e-2', 'dall-e-2',
+     'DALL-E 2', 'Ended on 2026-05-12.',
+     '2026-05-12 00:00Z', '2026-05-12 00:00Z', 101))
+INSERT INTO bambi.models
+       (id, provider_id, model_id, name, description, capabilities,
+        is_active, deprecated_at, retired_at, successor_id)
+SELECT ('00000000-0000-7000-8000-' || lpad(k.number::text, 12, '0'))::uuid,
+       p.id, k.model_id, k.name, k.description, f.capabilities,
+       k.retired_at IS NULL OR k.retired_at > '2026-11-23 00:00Z',
+       k.deprecated_at, k.retired_at,
+       ('00000000-0000-7000-8000-' || lpad(k.successor::text, 12, '0'))::uuid
+  FROM known k
+       JOIN families f ON f.family = k.family
+       JOIN bambi.api_providers p ON p.slug = k.slug
+    ON CONFLICT DO NOTHING;

@@ -1,0 +1,77 @@
+-- What a user may do in a period of time.
+
+CREATE TABLE bambi.plans (
+    plan_type               text         NOT NULL,
+    name                    text         NOT NULL,
+    description             text,
+    generations_per_period  integer,
+    period                  interval     NOT NULL DEFAULT '1 month',
+    default_model_id        uuid,
+    weight                  integer      NOT NULL DEFAULT 1,
+    is_active               boolean      NOT NULL DEFAULT true,
+    created_at              timestamptz  NOT NULL DEFAULT now(),
+    updated_at              timestamptz  NOT NULL DEFAULT now(),
+
+    PRIMARY KEY (plan_type),
+    CONSTRAINT plan_has_default_model
+        FOREIGN KEY (default_model_id) REFERENCES bambi.models (id),
+    CONSTRAINT quota_is_not_negative CHECK (generations_per_period >= 0),
+    CONSTRAINT period_is_at_least_a_minute CHECK (period >= '1 minute'),
+    CONSTRAINT weight_is_between_1_and_100 CHECK (weight BETWEEN 1 AND 100)
+);
+COMMENT ON TABLE bambi.plans IS
+    'Plans that subscriptions name; every user without another one has free.';
+COMMENT ON COLUMN bambi.plans.plan_type IS
+    'Name for programs.';
+COMMENT ON COLUMN bambi.plans.name IS
+    'Name for people.';
+COMMENT ON COLUMN bambi.plans.description IS
+    'What it offers, for people.';
+COMMENT ON COLUMN bambi.plans.generations_per_period IS
+    'How many generations a period has; NULL: any number.';
+COMMENT ON COLUMN bambi.plans.period IS
+    'How long a period is. The first begins with the sign-up, each later one '
+    'with the first generation after the end of the last.';
+COMMENT ON COLUMN bambi.plans.default_model_id IS
+    'Model of a generation that names none; NULL: it must name one.';
+COMMENT ON COLUMN bambi.plans.weight IS
+    'Share of the queue against users of other plans that wait too.';
+COMMENT ON COLUMN bambi.plans.is_active IS
+    'False: not offered to anybody new.';
+COMMENT ON COLUMN bambi.plans.created_at IS
+    'When the row was made.';
+COMMENT ON COLUMN bambi.plans.updated_at IS
+    'When the row was last changed.';
+
+CREATE INDEX plan_default_model ON bambi.plans (default_model_id);
+
+CREATE TRIGGER date_the_change
+    BEFORE UPDATE ON bambi.plans
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
+    EXECUTE FUNCTION bambi_internal.set_updated_at();
+
+ALTER TABLE bambi.plans OWNER TO bambi_owner;
+ALTER TABLE bambi.plans ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.plans');
+CREATE POLICY user_reads ON bambi.plans
+    FOR SELECT TO bambi_user
+    USING (@extschema@.bambi_user_id() IS NOT NULL);
+CREATE POLICY service_reads ON bambi.plans
+    FOR SELECT TO bambi_service USING (true);
+CREATE POLICY admin_manages ON bambi.plans
+    TO bambi_admin USING (true) WITH CHECK (true);
+GRANT SELECT ON bambi.plans TO bambi_user, bambi_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.plans TO bambi_admin;
+
+INSERT INTO bambi.plans
+       (plan_type, name, description, generations_per_period, weight,
+        default_model_id)
+SELECT l.plan_type, l.name, l.description, l.generations, l.weight, m.id
+  FROM (VALUES
+    ('free', 'Free', 'Ten generations a month.', 10, 1),
+    ('premium', 'Premium', 'A thousand generations a month.', 1000, 4)
+       ) l (plan_type, name, description, generations, weight)
+       CROSS JOIN bambi.models m
+       JOIN bambi.api_providers p ON p.id = m.provider_id
+ WHERE p.slug = 'sandbox' AND m.model_id = 'sandbox'
+    ON CONFLICT DO NOTHING;

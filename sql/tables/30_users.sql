@@ -1,0 +1,64 @@
+-- Who uses bambi, and how much of the period's quota is used.
+
+CREATE TABLE bambi.users (
+    id                uuid         NOT NULL
+                                   DEFAULT @extschema@.bambi_uuid_v7(),
+    email             text,
+    password_hash     text,
+    created_at        timestamptz  NOT NULL DEFAULT now(),
+    updated_at        timestamptz  NOT NULL DEFAULT now(),
+    last_login_at     timestamptz,
+    auth_provider     text         NOT NULL DEFAULT 'password',
+    auth_provider_id  text,
+    is_active         boolean      NOT NULL DEFAULT true,
+    usage_count       integer      NOT NULL DEFAULT 0,
+    reset_date        timestamptz,
+
+    PRIMARY KEY (id),
+    CONSTRAINT user_with_password_has_email CHECK
+        (email IS NOT NULL OR password_hash IS NULL),
+    CONSTRAINT usage_count_is_not_negative CHECK (usage_count >= 0)
+)
+WITH (autovacuum_vacuum_scale_factor = 0.05);  -- usage_count changes often
+COMMENT ON TABLE bambi.users IS
+    'People, one row each. Where another service signs them in, id is the '
+    'subject of its tokens.';
+COMMENT ON COLUMN bambi.users.id IS
+    'The user: every key of a user''s row ends in it.';
+COMMENT ON COLUMN bambi.users.email IS
+    'Unique whatever its case; NULL where another service knows it.';
+COMMENT ON COLUMN bambi.users.password_hash IS
+    'bcrypt; NULL where another service signs the user in.';
+COMMENT ON COLUMN bambi.users.created_at IS
+    'When the user was made.';
+COMMENT ON COLUMN bambi.users.updated_at IS
+    'When e-mail, password or is_active was last changed.';
+COMMENT ON COLUMN bambi.users.last_login_at IS
+    'When the user last signed in here.';
+COMMENT ON COLUMN bambi.users.auth_provider IS
+    'Who signs the user in: password is bambi itself.';
+COMMENT ON COLUMN bambi.users.auth_provider_id IS
+    'The user''s name at that service.';
+COMMENT ON COLUMN bambi.users.is_active IS
+    'False: every function refuses the user.';
+COMMENT ON COLUMN bambi.users.usage_count IS
+    'Generations of the period that ends at reset_date.';
+COMMENT ON COLUMN bambi.users.reset_date IS
+    'When the period ends; NULL: none has begun yet.';
+
+CREATE UNIQUE INDEX email_is_unique ON bambi.users (lower(email));
+CREATE INDEX user_by_auth_provider
+    ON bambi.users (auth_provider, auth_provider_id);
+CREATE INDEX user_by_usage_count ON bambi.users (usage_count);
+
+ALTER TABLE bambi.users OWNER TO bambi_owner;
+ALTER TABLE bambi.users ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.users');
+CREATE POLICY owner_reads ON bambi.users
+    FOR SELECT TO bambi_user
+    USING (id = @extschema@.bambi_user_id());
+CREATE POLICY service_reads ON bambi.users
+    FOR SELECT TO bambi_service USING (true);
+GRANT SELECT (id, email, created_at, updated_at, last_login_at, is_active,
+              usage_count, reset_date)
+    ON bambi.users TO bambi_user, bambi_service;  -- for bambi_account

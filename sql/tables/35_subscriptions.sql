@@ -1,0 +1,162 @@
+-- Which plan a user has, and what is left of it.
+
+CREATE TABLE bambi.subscriptions (
+    id                      uuid         NOT NULL
+                                         DEFAULT @extschema@.bambi_uuid_v7(),
+    user_id                 uuid         NOT NULL,
+    stripe_customer_id      text,
+    stripe_subscription_id  text,
+    plan_type               text         NOT NULL DEFAULT 'free',
+    status                  text         NOT NULL DEFAULT 'active',
+    current_period_start    timestamptz,
+    current_period_end      timestamptz,
+    created_at              timestamptz  NOT NULL DEFAULT now(),
+    updated_at              timestamptz  NOT NULL DEFAULT now(),
+    cancel_at_period_end    boolean      NOT NULL DEFAULT false,
+    stripe_price_id         text,
+
+    PRIMARY KEY (id, user_id),
+    CONSTRAINT one_subscription_per_user UNIQUE (user_id),
+    CONSTRAINT stripe_customer_is_unique UNIQUE (stripe_customer_id),
+    CONSTRAINT stripe_subscription_is_unique UNIQUE (stripe_subscription_id),
+    CONSTRAINT subscription_belongs_to_user
+        FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE,
+    CONSTRAINT subscription_has_plan
+        FOREIGN KEY (plan_type) REFERENCES bambi.plans (plan_type),
+    CONSTRAINT subscription_status_is_known CHECK
+        (status IN ('trialing', 'active', 'past_due', 'paused', 'canceled',
+                    'unpaid', 'incomplete', 'incomplete_expired')),
+    CONSTRAINT period_ends_after_its_start CHECK
+        (current_period_end >= current_period_start)
+);
+COMMENT ON TABLE bambi.subscriptions IS
+    'The plan of each user.';
+COMMENT ON COLUMN bambi.subscriptions.id IS
+    'UUIDv7.';
+COMMENT ON COLUMN bambi.subscriptions.user_id IS
+    'Whose; one row a user.';
+COMMENT ON COLUMN bambi.subscriptions.stripe_customer_id IS
+    'Stripe''s name of the user; NULL if never a customer.';
+COMMENT ON COLUMN bambi.subscriptions.stripe_subscription_id IS
+    'Stripe''s name of the subscription; NULL for a plan without one.';
+COMMENT ON COLUMN bambi.subscriptions.plan_type IS
+    'The plan, as far as status grants it.';
+COMMENT ON COLUMN bambi.subscriptions.status IS
+    'In Stripe''s words. trialing, active and past_due grant the plan; with '
+    'any other the user has free.';
+COMMENT ON COLUMN bambi.subscriptions.current_period_start IS
+    'Since when the present billing period runs.';
+COMMENT ON COLUMN bambi.subscriptions.current_period_end IS
+    'When it ends.';
+COMMENT ON COLUMN bambi.subscriptions.created_at IS
+    'When the row was made.';
+COMMENT ON COLUMN bambi.subscriptions.updated_at IS
+    'When the row was last changed.';
+COMMENT ON COLUMN bambi.subscriptions.cancel_at_period_end IS
+    'Whether it ends with the present period.';
+COMMENT ON COLUMN bambi.subscriptions.stripe_price_id IS
+    'Stripe''s name of the price that is paid.';
+
+CREATE INDEX subscription_plan ON bambi.subscriptions (plan_type);
+
+CREATE TRIGGER date_the_change
+    BEFORE UPDATE ON bambi.subscriptions
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
+    EXECUTE FUNCTION bambi_internal.set_updated_at();
+
+ALTER TABLE bambi.subscriptions OWNER TO bambi_owner;
+ALTER TABLE bambi.subscriptions ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.subscriptions');
+CREATE POLICY owner_reads ON bambi.subscriptions
+    FOR SELECT TO bambi_user
+    USING (user_id = @extschema@.bambi_user_id());
+CREATE POLICY service_reads ON bambi.subscriptions
+    FOR SELECT TO bambi_service USING (true);
+GRANT SELECT (id, user_id, plan_type, status, current_period_start,
+              current_period_end, created_at, updated_at,
+              cancel_at_period_end)
+    ON bambi.subscriptions TO bambi_user, bambi_service;  -- for the views
+
+CREATE VIEW @extschema@.bambi_subscription
+WITH (security_invoker = true) AS
+SELECT id, user_id, plan_type, status, current_period_start,
+       current_period_end, cancel_at_period_end, created_at, updated_at
+  FROM bambi.subscriptions;
+COMMENT ON VIEW @extschema@.bambi_subscription IS
+    'Your subscription.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.id IS
+    'Id of the subscription.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.user_id IS
+    'Your id.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.plan_type IS
+    'The plan; it is granted while status is trialing, active or past_due.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.status IS
+    'trialing, active, past_due, paused, canceled, unpaid, incomplete or '
+    'incomplete_expired.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.current_period_start IS
+    'Since when the present billing period runs.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.current_period_end IS
+    'When it ends.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.cancel_at_period_end IS
+    'Whether it ends with the present period.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.created_at IS
+    'When it was made.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.updated_at IS
+    'When it was last changed.';
+ALTER VIEW @extschema@.bambi_subscription OWNER TO bambi_owner;
+SELECT bambi_internal.revoke_default_privileges(
+           '@extschema@.bambi_subscription');
+GRANT SELECT ON @extschema@.bambi_subscription TO bambi_user, bambi_service;
+
+CREATE VIEW @extschema@.bambi_account
+WITH (security_invoker = true) AS
+SELECT u.id AS user_id,
+       a.plan_type,
+       p.generations_per_period AS generations_limit,
+       a.generations_used,
+       -- greatest() alone would make none left of no limit
+       CASE WHEN p.generations_per_period IS NOT NULL
+            THEN greatest(p.generations_per_period - a.generations_used, 0)
+       END AS generations_left,
+       a.resets_at,
+       u.email,
+       u.is_active,
+       u.created_at
+  FROM bambi.users u
+       LEFT JOIN bambi.subscriptions s ON s.user_id = u.id
+       CROSS JOIN LATERAL (
+           SELECT CASE WHEN s.status IN ('trialing', 'active', 'past_due')
+                       THEN s.plan_type ELSE 'free' END AS plan_type,
+                  CASE WHEN u.reset_date > now()
+                       THEN u.usage_count ELSE 0 END AS generations_used,
+                  CASE WHEN u.reset_date > now()
+                       THEN u.reset_date END AS resets_at
+       ) a
+       LEFT JOIN bambi.plans p ON p.plan_type = a.plan_type;
+COMMENT ON VIEW @extschema@.bambi_account IS
+    'Your account: the plan, and what is used and left of it.';
+COMMENT ON COLUMN @extschema@.bambi_account.user_id IS
+    'Your id.';
+COMMENT ON COLUMN @extschema@.bambi_account.plan_type IS
+    'The plan that holds now.';
+COMMENT ON COLUMN @extschema@.bambi_account.generations_limit IS
+    'Generations a period; NULL: any number.';
+COMMENT ON COLUMN @extschema@.bambi_account.generations_used IS
+    'Generations in this period, those that wait included.';
+COMMENT ON COLUMN @extschema@.bambi_account.generations_left IS
+    'What is left in this period; NULL: any number.';
+COMMENT ON COLUMN @extschema@.bambi_account.resets_at IS
+    'When this period ends; NULL: the next one begins with the next '
+    'generation.';
+COMMENT ON COLUMN @extschema@.bambi_account.email IS
+    'Your e-mail address.';
+COMMENT ON COLUMN @extschema@.bambi_account.is_active IS
+    'False: you may look, but not do anything.';
+COMMENT ON COLUMN @extschema@.bambi_account.created_at IS
+    'Since when you are here.';
+CREATE TRIGGER nobody_writes
+    INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.bambi_account
+    FOR EACH ROW EXECUTE FUNCTION bambi_internal.refuse_write();
+ALTER VIEW @extschema@.bambi_account OWNER TO bambi_owner;
+SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_account');
+GRANT SELECT ON @extschema@.bambi_account TO bambi_user, bambi_service;

@@ -1,0 +1,166 @@
+-- The keys that users bring: sealed before they reach this table, never shown
+-- again; and the public halves that they are sealed to.
+
+CREATE TABLE bambi.encryption_keys (
+    kid         text         NOT NULL,
+    service     text         NOT NULL,
+    public_key  text         NOT NULL,
+    is_current  boolean      NOT NULL DEFAULT false,
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+    retired_at  timestamptz,
+
+    PRIMARY KEY (kid),
+    CONSTRAINT retired_key_is_not_current CHECK
+        (NOT (is_current AND retired_at IS NOT NULL))
+);
+COMMENT ON TABLE bambi.encryption_keys IS
+    'Public halves of the master keys; the private ones never leave their '
+    'key service.';
+COMMENT ON COLUMN bambi.encryption_keys.kid IS
+    'Name of the key and its version, as in the header of what it sealed.';
+COMMENT ON COLUMN bambi.encryption_keys.service IS
+    'Key service that holds the private half.';
+COMMENT ON COLUMN bambi.encryption_keys.public_key IS
+    'PEM (SubjectPublicKeyInfo), RSA.';
+COMMENT ON COLUMN bambi.encryption_keys.is_current IS
+    'Whether new keys are sealed to it.';
+COMMENT ON COLUMN bambi.encryption_keys.created_at IS
+    'When the courier first told of it.';
+COMMENT ON COLUMN bambi.encryption_keys.retired_at IS
+    'Since when nothing stored needs it.';
+
+CREATE UNIQUE INDEX one_current_encryption_key
+    ON bambi.encryption_keys (is_current) WHERE is_current;
+
+ALTER TABLE bambi.encryption_keys OWNER TO bambi_owner;
+ALTER TABLE bambi.encryption_keys ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.encryption_keys');
+CREATE POLICY admin_reads ON bambi.encryption_keys
+    FOR SELECT TO bambi_admin USING (true);
+GRANT SELECT ON bambi.encryption_keys TO bambi_admin;
+
+CREATE TABLE bambi.api_configurations (
+    id                 uuid         NOT NULL
+                                    DEFAULT @extschema@.bambi_uuid_v7(),
+    user_id            uuid         NOT NULL,
+    provider_id        uuid         NOT NULL,
+    name               text         NOT NULL,
+    encrypted_api_key  text         NOT NULL DEFAULT '',
+    is_valid           boolean,
+    last_validated_at  timestamptz,
+    created_at         timestamptz  NOT NULL DEFAULT now(),
+    updated_at         timestamptz  NOT NULL DEFAULT now(),
+    settings           jsonb        NOT NULL DEFAULT '{}',
+    key_hint           text,
+    key_fingerprint    text,
+    key_id             text,
+    status             text         NOT NULL DEFAULT 'pending',
+    last_error         text,
+
+    PRIMARY KEY (id, user_id),
+    CONSTRAINT configuration_belongs_to_user
+        FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE,
+    CONSTRAINT configuration_has_provider
+        FOREIGN KEY (provider_id) REFERENCES bambi.api_providers (id),
+    CONSTRAINT configuration_status_is_known CHECK
+        (status IN ('pending', 'valid', 'failing', 'dead', 'rejected',
+                    'unknown', 'revoked')),
+    CONSTRAINT revoked_key_is_gone CHECK
+        (status <> 'revoked' OR encrypted_api_key = ''),
+    CONSTRAINT configuration_settings_are_an_object CHECK
+        (jsonb_typeof(settings) = 'object')
+);
+COMMENT ON TABLE bambi.api_configurations IS
+    'Keys of users for providers. A removed key leaves its row, without the '
+    'key, for the history that names it.';
+COMMENT ON COLUMN bambi.api_configurations.id IS
+    'UUIDv7.';
+COMMENT ON COLUMN bambi.api_configurations.user_id IS
+    'Whose; the sealed key names the same user, or does not open.';
+COMMENT ON COLUMN bambi.api_configurations.provider_id IS
+    'For which provider; the sealed key names its slug, or does not open.';
+COMMENT ON COLUMN bambi.api_configurations.name IS
+    'The user''s name for it, unique among the keys that are not removed.';
+COMMENT ON COLUMN bambi.api_configurations.encrypted_api_key IS
+    'Compact JWE (RSA-OAEP-256, A256GCM); only the courier can open it. '
+    'Empty once removed.';
+COMMENT ON COLUMN bambi.api_configurations.is_valid IS
+    'What the provider last said of the key; NULL before it was asked.';
+COMMENT ON COLUMN bambi.api_configurations.last_validated_at IS
+    'When it said so.';
+COMMENT ON COLUMN bambi.api_configurations.created_at IS
+    'When the key was added.';
+COMMENT ON COLUMN bambi.api_configurations.updated_at IS
+    'When the row was last changed.';
+COMMENT ON COLUMN bambi.api_configurations.settings IS
+    'The user''s options of the adapter, over those of the provider.';
+COMMENT ON COLUMN bambi.api_configurations.key_hint IS
+    'Last characters of the key, for its owner to tell it by.';
+COMMENT ON COLUMN bambi.api_configurations.key_fingerprint IS
+    'Keyed hash of the key: the same key gives the same value in this '
+    'database only.';
+COMMENT ON COLUMN bambi.api_configurations.key_id IS
+    'Which master key it is sealed to: encryption_keys.kid.';
+COMMENT ON COLUMN bambi.api_configurations.status IS
+    'pending: not used yet; valid; failing: the last calls did not tell; '
+    'unknown: the check failed; rejected and dead: the provider refuses it; '
+    'revoked: removed by its owner.';
+COMMENT ON COLUMN bambi.api_configurations.last_error IS
+    'What the provider last said against it, scrubbed.';
+
+CREATE UNIQUE INDEX configuration_name_once_per_user
+    ON bambi.api_configurations (user_id, name) WHERE status <> 'revoked';
+CREATE INDEX configuration_by_user
+    ON bambi.api_configurations (user_id, provider_id);
+CREATE INDEX configuration_by_provider
+    ON bambi.api_configurations (provider_id);
+CREATE INDEX configuration_by_key_id
+    ON bambi.api_configurations (key_id);
+
+ALTER TABLE bambi.api_configurations OWNER TO bambi_owner;
+ALTER TABLE bambi.api_configurations ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.api_configurations');
+CREATE POLICY owner_reads ON bambi.api_configurations
+    FOR SELECT TO bambi_user
+    USING (user_id = @extschema@.bambi_user_id());
+CREATE POLICY service_reads ON bambi.api_configurations
+    FOR SELECT TO bambi_service USING (true);
+GRANT SELECT (id, user_id, provider_id, name, is_valid, last_validated_at,
+              created_at, updated_at, settings, key_hint, status, last_error)
+    ON bambi.api_configurations TO bambi_user, bambi_service;  -- for the view
+
+CREATE VIEW @extschema@.bambi_configurations
+WITH (security_invoker = true) AS
+SELECT id, user_id, provider_id, name, status, is_valid, last_validated_at,
+       last_error, key_hint, settings, created_at, updated_at
+  FROM bambi.api_configurations;
+COMMENT ON VIEW @extschema@.bambi_configurations IS
+    'Your keys, without the keys: nobody can read those back.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.id IS
+    'Id of the configuration, as bambi_generate takes it.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.user_id IS
+    'Your id.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.provider_id IS
+    'For which provider: bambi_providers.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.name IS
+    'Your name for it.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.status IS
+    'pending, valid, failing, unknown, rejected, dead or revoked.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.is_valid IS
+    'What the provider last said of the key; null before it was asked.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.last_validated_at IS
+    'When it said so.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.last_error IS
+    'What it last said against the key.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.key_hint IS
+    'Last characters of the key.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.settings IS
+    'Your options for calls with this key.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.created_at IS
+    'When it was added.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.updated_at IS
+    'When it was last changed.';
+ALTER VIEW @extschema@.bambi_configurations OWNER TO bambi_owner;
+SELECT bambi_internal.revoke_default_privileges(
+           '@extschema@.bambi_configurations');
+GRANT SELECT ON @extschema@.bambi_configurations TO bambi_user, bambi_service;

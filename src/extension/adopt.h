@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * adopt.h
+ *		What becomes of claims whose worker or courier is gone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_ADOPT_H
+#define BAMBI_ADOPT_H
+
+#include "calls.h"
+
+/*
+ * Looks through the claims of other incarnations than ours, inside a
+ * transaction, and makes a call of each that can be decided: its answer is
+ * in the spool, or its courier is gone.  The ordinary settle does the rest.
+ * True if couriers of others still run, and somebody must look again.
+ */
+extern bool bambi_adopt(void);
+
+/* The answer of an adopted call is in the tables: its file may go. */
+extern void bambi_adopt_unlink(const BambiCall *call);
+
+#endif							/* BAMBI_ADOPT_H */

@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.c
+ *		The frame around every function that clients call and that runs SQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "client.h"
+#include "refuse.h"
+#include "statements.h"
+
+Datum
+bambi_client_call(PGFunction body, FunctionCallInfo fcinfo)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	volatile Datum result = (Datum) 0;
+
+	PG_TRY();
+	{
+		SPI_connect();
+		result = body(fcinfo);
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		bambi_refuse_conflict(caller);
+	}
+	PG_END_TRY();
+
+	return result;
+}
+
+Datum
+bambi_return_uuid(const pg_uuid_t *id)
+{
+	pg_uuid_t  *copy = SPI_palloc(sizeof(pg_uuid_t));
+
+	*copy = *id;
+	return UUIDPGetDatum(copy);
+}
+
+Datum
+bambi_return_text(const char *string)
+{
+	int			length = strlen(string);
+	text	   *copy = SPI_palloc(length + VARHDRSZ);
+
+	SET_VARSIZE(copy, length + VARHDRSZ);
+	memcpy(VARDATA(copy), string, length);
+	return PointerGetDatum(copy);
+}
+
+static bool
+is_missing(FunctionCallInfo fcinfo, int n, const char *required_name)
+{
+	if (!PG_ARGISNULL(n))
+		return false;
+	if (required_name)
+		bambi_refuse(BAMBI_BAD_VALUE,
+					 psprintf("argument \"%s\" is missing", required_name),
+					 NULL, NULL);
+	return true;
+}
+
+pg_uuid_t *
+bambi_uuid_argument(FunctionCallInfo fcinfo, int n, const char *required_name)
+{
+	if (is_missing(fcinfo, n, required_name))
+		return NULL;
+	return PG_GETARG_UUID_P(n);
+}
+
+text *
+bambi_text_argument(FunctionCallInfo fcinfo, int n, const char *required_name)
+{
+	if (is_missing(fcinfo, n, required_name))
+		return NULL;
+	return PG_GETARG_TEXT_PP(n);
+}

@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * courier_settings.c
+ *		What the courier is told of the server's settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "utils/json.h"
+
+#include "courier_link.h"
+#include "courier_settings.h"
+#include "settings.h"
+
+static void
+add_text(StringInfo json, const char *name, const char *value)
+{
+	appendStringInfo(json, "\"%s\":", name);
+	escape_json(json, value ? value : "");
+	appendStringInfoChar(json, ',');
+}
+
+static void
+add_number(StringInfo json, const char *name, int64 value)
+{
+	appendStringInfo(json, "\"%s\":" INT64_FORMAT ",", name, value);
+}
+
+void
+bambi_courier_send_settings(void)
+{
+	FrameHead	head = {.type = FRAME_SETTINGS};
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	add_text(&json, "database", MyBgworkerEntry->bgw_extra);
+	add_text(&json, "ca_file", bambi_ca_file);
+	add_text(&json, "key_service", bambi_key_service);
+	add_text(&json, "key_file", bambi_key_file);
+	add_text(&json, "data_directory", DataDir);
+	add_text(&json, "debug_points", bambi_debug_points);
+	add_number(&json, "max_in_flight", bambi_max_in_flight);
+	add_number(&json, "call_timeout_ms", bambi_call_timeout * INT64CONST(1000));
+	add_number(&json, "max_response_bytes",
+			   bambi_max_response_bytes * INT64CONST(1024));
+	add_number(&json, "byte_budget", bambi_memory_budget * INT64CONST(1024));
+	add_number(&json, "shutdown_grace_ms",
+			   bambi_shutdown_grace * INT64CONST(1000));
+	json.data[json.len - 1] = '}';
+	bambi_courier_append(&head, NULL, json.data);
+	pfree(json.data);
+}

@@ -1,0 +1,253 @@
+/*-------------------------------------------------------------------------
+ *
+ * generate.c
+ *		bambi_generate: from a call to a row in the queue.
+ *
+ * Two statements do it: one reads all that decides, one reserves and queues.
+ * The second is a single statement because it must hold together under
+ * concurrency: a quota's last place is taken once, and of two sessions with
+ * one idempotency key, one queues and the other gets the same id.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "client.h"
+#include "identity.h"
+#include "point.h"
+#include "refuse.h"
+#include "request.h"
+#include "shmem.h"
+#include "statements_client.h"
+#include "uuid.h"
+#include "web.h"
+
+/* As the table's constraint has it, in characters. */
+#define LONGEST_KEY		255
+
+/* Keys that others delete while we look for them: an accident, not a rule. */
+#define MOST_LOOKS		10
+
+typedef unsigned char RequestHash[PG_SHA256_DIGEST_LENGTH];
+
+PG_FUNCTION_INFO_V1(bambi_generate);
+
+static void
+hash_part(pg_cryptohash_ctx *hash, const void *data, uint32 length)
+{
+	if (pg_cryptohash_update(hash, (const uint8 *) &length,
+							 sizeof(length)) < 0 ||
+		pg_cryptohash_update(hash, data, length) < 0)
+		elog(ERROR, "could not hash a request");
+}
+
+/*
+ * What makes two requests the same: all that was asked, as it was asked.  So
+ * a repeated request stays the same when the plan's default model changes.
+ */
+static void
+hash_request(const BambiRequest *request, RequestHash result)
+{
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+	const char *model = request->model_name ? request->model_name : "";
+	StringInfoData parameters;
+
+	if (hash == NULL || pg_cryptohash_init(hash) < 0)
+		elog(ERROR, "could not hash a request");
+
+	initStringInfo(&parameters);
+	(void) JsonbToCString(&parameters, &request->parameters->root, 0);
+
+	hash_part(hash, VARDATA_ANY(request->prompt),
+			  VARSIZE_ANY_EXHDR(request->prompt));
+	hash_part(hash, model, strlen(model));
+	hash_part(hash, parameters.data, parameters.len);
+	hash_part(hash, request->configuration,
+			  request->configuration ? UUID_LEN : 0);
+
+	if (pg_cryptohash_final(hash, result, sizeof(RequestHash)) < 0)
+		elog(ERROR, "could not hash a request");
+	pg_cryptohash_free(hash);
+}
+
+static void
+require_same_request(const RequestHash mine, bytea *other)
+{
+	if (VARSIZE_ANY_EXHDR(other) != sizeof(RequestHash) ||
+		memcmp(VARDATA_ANY(other), mine, sizeof(RequestHash)) != 0)
+		bambi_refuse(BAMBI_KEY_REUSED, NULL,
+					 "This key was used before with other arguments.",
+					 "Use a new key for every new request.");
+}
+
+static char *
+take_idempotency_key(FunctionCallInfo fcinfo, int n)
+{
+	text	   *argument = bambi_text_argument(fcinfo, n, NULL);
+	char	   *key = NULL;
+	int			length;
+
+	if (argument)
+		key = text_to_cstring(argument);
+	else if (bambi_web_request_is("/rpc/bambi_generate"))
+		key = bambi_web_header("idempotency-key");
+	if (key == NULL)
+		return NULL;
+
+	length = pg_mbstrlen(key);
+	if (length == 0 || length > LONGEST_KEY)
+		bambi_refuse(BAMBI_BAD_VALUE,
+					 psprintf("idempotency key must have 1 to %d characters",
+							  LONGEST_KEY),
+					 NULL, NULL);
+	return key;
+}
+
+/* The values that both statements of queuing take. */
+static void
+set_values(const BambiRequest *request, const pg_uuid_t *id, Datum *values,
+		   char *nulls)
+{
+	memset(nulls, ' ', 13);
+	values[0] = UUIDPGetDatum(&request->user);
+	values[1] = UUIDPGetDatum(id);
+	bambi_quota_values(&request->quota, request->now, &values[2], &nulls[2]);
+	values[5] = UUIDPGetDatum(request->paid_with);
+	if (request->paid_with == NULL)
+		nulls[5] = 'n';
+	values[6] = UUIDPGetDatum(request->model);
+	values[7] = PointerGetDatum(request->prompt);
+	values[8] = JsonbPGetDatum(request->parameters);
+	values[9] = NumericGetDatum(request->estimate);
+	if (request->estimate == NULL)
+		nulls[9] = 'n';
+	values[10] = Int64GetDatum(bambi_next_turn(request->has_turn,
+											   request->turn,
+											   request->quota.weight));
+}
+
+static void
+queue(const BambiRequest *request, const pg_uuid_t *id)
+{
+	Datum		values[13];
+	char		nulls[13];
+
+	set_values(request, id, values, nulls);
+	if (bambi_execute(&bambi_client_queue, values, nulls) == 0)
+		bambi_quota_refuse(&request->user);
+}
+
+static bool
+find_request(const BambiRequest *request, const RequestHash hash,
+			 pg_uuid_t *id)
+{
+	Datum		values[2];
+	bool		is_null;
+
+	values[0] = UUIDPGetDatum(&request->user);
+	values[1] = CStringGetTextDatum(request->idempotency_key);
+	if (bambi_execute(&bambi_client_find_request, values, NULL) == 0)
+		return false;
+	require_same_request(hash,
+						 DatumGetByteaPP(bambi_result(0, 2, &is_null)));
+	*id = *DatumGetUUIDP(bambi_result(0, 1, &is_null));
+	return true;
+}
+
+/* Queues, unless the key is there by now: then *id becomes that one's. */
+static void
+queue_once(const BambiRequest *request, const RequestHash hash, pg_uuid_t *id)
+{
+	Datum		values[13];
+	char		nulls[13];
+	bytea	   *stored = palloc(VARHDRSZ + sizeof(RequestHash));
+
+	SET_VARSIZE(stored, VARHDRSZ + sizeof(RequestHash));
+	memcpy(VARDATA(stored), hash, sizeof(RequestHash));
+
+	set_values(request, id, values, nulls);
+	values[11] = CStringGetTextDatum(request->idempotency_key);
+	values[12] = PointerGetDatum(stored);
+
+	for (int look = 0; look < MOST_LOOKS; look++)
+	{
+		bool		is_null;
+
+		(void) bambi_execute(&bambi_client_queue_once, values, nulls);
+		if (DatumGetBool(bambi_result(0, 1, &is_null)))
+		{
+			if (!DatumGetBool(bambi_result(0, 2, &is_null)))
+				bambi_quota_refuse(&request->user);
+			return;
+		}
+		if (find_request(request, hash, id))
+			return;
+	}
+	bambi_refuse(BAMBI_TRY_LATER, NULL, NULL, NULL);
+}
+
+/* What PostgREST is to answer, beside the id. */
+static void
+answer(const pg_uuid_t *id)
+{
+	char		text[UUID_TEXT_SIZE];
+
+	if (!bambi_web_request_is("/rpc/bambi_generate"))
+		return;
+	bambi_uuid_print(id, text);
+	bambi_web_answer("202",
+					 psprintf("[{\"Location\": \"/bambi_generations?id=eq.%s\"}, {\"Retry-After\": \"2\"}]",
+							  text));
+}
+
+/*
+ * Arguments: prompt text, model text, parameters jsonb, configuration uuid,
+ * idempotency_key text.
+ */
+static Datum
+generate(PG_FUNCTION_ARGS)
+{
+	BambiRequest request;
+	RequestHash hash;
+	pg_uuid_t	id;
+
+	bambi_require_identity(&request.user);
+	bambi_request_take(&request, fcinfo, 0);
+	request.configuration = bambi_uuid_argument(fcinfo, 3, NULL);
+	request.idempotency_key = take_idempotency_key(fcinfo, 4);
+
+	bambi_request_look(&request);
+	if (request.idempotency_key)
+		hash_request(&request, hash);
+	if (request.known)
+	{
+		require_same_request(hash, request.known_hash);
+		answer(request.known);
+		return bambi_return_uuid(request.known);
+	}
+
+	bambi_request_resolve_model(&request);
+	bambi_request_resolve_key(&request);
+
+	bambi_uuid_make(&id);
+	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
+	if (request.idempotency_key)
+		queue_once(&request, hash, &id);
+	else
+		queue(&request, &id);
+
+	answer(&id);
+	BAMBI_POINT("enqueue-before-commit");
+	return bambi_return_uuid(&id);
+}
+
+Datum
+bambi_generate(PG_FUNCTION_ARGS)
+{
+	return bambi_client_call(generate, fcinfo);
+}

@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintain.c
+ *		What comes round by the calendar: months ahead, write-offs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "agenda.h"
+#include "maintain.h"
+#include "statements_worker.h"
+#include "transaction.h"
+
+#define EVERY_MS			(24 * 60 * 60 * 1000)
+#define MONTHS_AHEAD		3
+#define MISSING_MONTHS_MS	(60 * 1000)
+
+static void
+maintain(TimestampTz now)
+{
+	Datum		months[] = {Int32GetDatum(MONTHS_AHEAD)};
+	Datum		before[] = {
+		TimestampTzGetDatum(now - BAMBI_WRITE_OFF_AFTER), TimestampTzGetDatum(now)
+	};
+	bool		is_null;
+	Datum		oldest;
+	uint64		written_off;
+
+	/* Somebody may hold a lock for a moment; there is time for it. */
+	bambi_execute(&bambi_worker_ensure_months, months, NULL);
+	if (DatumGetInt32(bambi_result(0, 1, &is_null)) > 0)
+		bambi_agenda.maintain_at = in_ms(now, MISSING_MONTHS_MS);
+	written_off = bambi_execute(&bambi_worker_write_off, before, NULL);
+	if (written_off > 0)
+		ereport(LOG,
+				(errmsg("bambi wrote off " UINT64_FORMAT
+						" generations that stayed uncertain", written_off)));
+
+	bambi_execute(&bambi_worker_next_write_off, NULL, NULL);
+	oldest = bambi_result(0, 1, &is_null);
+	if (!is_null)
+		bambi_agenda.maintain_at = Min(bambi_agenda.maintain_at,
+									   Max(in_ms(now, BAMBI_LOOK_AGAIN_MS),
+										   DatumGetTimestampTz(oldest) +
+										   BAMBI_WRITE_OFF_AFTER));
+}
+
+void
+bambi_maintain(TimestampTz now)
+{
+	if (!is_due(bambi_agenda.maintain_at, now))
+		return;
+	bambi_agenda.maintain_at = in_ms(now, EVERY_MS);
+	bambi_in_transaction(maintain, now);
+}

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintain.h
+ *		What comes round by the calendar.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_MAINTAIN_H
+#define BAMBI_MAINTAIN_H
+
+#include "utils/timestamp.h"
+
+/* How long a generation may stay uncertain before it is written off (D8). */
+#define BAMBI_WRITE_OFF_AFTER	(USECS_PER_DAY)
+
+/*
+ * Makes the months ahead and writes off what stayed uncertain, if it is time
+ * for that; notes when it is again.
+ */
+extern void bambi_maintain(TimestampTz now);
+
+
+#endif							/* BAMBI_MAINTAIN_H */

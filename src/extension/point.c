@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * point.c
+ *		Labelled points where a test can hold a process.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "point.h"
+
+#define POLL_US		(10 * 1000)
+
+/*
+ * No interrupt is served here: what is tested is a process that dies, or
+ * stays away, exactly at this place.
+ */
+void
+bambi_point_hold(const char *name)
+{
+	char		path[MAXPGPATH];
+	char		reached[MAXPGPATH + 16];
+	char		pid[16];
+	int			fd;
+
+	snprintf(path, sizeof(path), "%s/%s", bambi_debug_points, name);
+	if (access(path, F_OK) != 0)
+		return;
+
+	snprintf(reached, sizeof(reached), "%s.reached", path);
+	fd = open(reached, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd >= 0)
+	{
+		int			len = snprintf(pid, sizeof(pid), "%d\n", (int) getpid());
+
+		if (write(fd, pid, len) != len)
+			elog(LOG, "could not write to \"%s\": %m", reached);
+		close(fd);
+	}
+	while (access(path, F_OK) == 0)
+		pg_usleep(POLL_US);
+}

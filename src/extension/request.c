@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *		What does a request for pictures mean?
+ *
+ * One statement reads all that decides about it; the rest is judging rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "client.h"
+#include "identity.h"
+#include "price.h"
+#include "refuse.h"
+#include "request.h"
+#include "shmem.h"
+#include "statements_client.h"
+
+/* One generation of a user whose plan weighs 1; a multiple of all weights
+ * would be exact, and nobody would see the difference. */
+#define TURN_UNIT	1000000
+
+/* Columns of bambi_client_look behind those of bambi_quota_read. */
+enum
+{
+	LAST_TURN = BAMBI_QUOTA_COLUMNS + 1,
+	KNOWN_GENERATION,
+	KNOWN_HASH,
+	MODEL,
+	PROVIDER_SLUG,
+	MODEL_ID,
+	MODEL_NAME,
+	MODEL_IS_USABLE,
+	SUCCESSOR,
+	CAPABILITIES,
+	NEEDS_KEY,
+	KEY_COUNT,
+	KEY,
+	KEY_STATUS,
+	KEY_FITS,
+	KEY_NAMES,
+	IMAGE_PRICE,
+	TEXT_PRICE
+};
+
+void
+bambi_request_take(BambiRequest *request, FunctionCallInfo fcinfo, int first)
+{
+	text	   *model;
+
+	request->prompt = bambi_text_argument(fcinfo, first, "prompt");
+	model = bambi_text_argument(fcinfo, first + 1, NULL);
+	request->model_name = model ? text_to_cstring(model) : NULL;
+	if (PG_ARGISNULL(first + 2))
+		request->parameters =
+			DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+	else
+		request->parameters =
+			bambi_parameters_given(PG_GETARG_JSONB_P(first + 2));
+	request->configuration = NULL;
+	request->idempotency_key = NULL;
+	request->now = GetCurrentTimestamp();
+}
+
+/* NULL for NULL; lent until SPI_finish. */
+static void *
+pointer(uint64 row, int column)
+{
+	bool		is_null;
+	Datum		value = bambi_result(row, column, &is_null);
+
+	return is_null ? NULL : DatumGetPointer(value);
+}
+
+static bool
+truth(uint64 row, int column)
+{
+	bool		is_null;
+	Datum		value = bambi_result(row, column, &is_null);
+
+	return !is_null && DatumGetBool(value);
+}
+
+static void
+set_text(Datum *value, char *is_null, const char *string)
+{
+	*value = string ? CStringGetTextDatum(string) : (Datum) 0;
+	*is_null = string ? ' ' : 'n';
+}
+
+void
+bambi_request_look(BambiRequest *request)
+{
+	const char *name = request->model_name;
+	const char *slash = name ? strchr(name, '/') : NULL;
+	Datum		values[8];
+	char		nulls[9] = "        ";
+	bool		is_null;
+
+	values[0] = UUIDPGetDatum(&request->user);
+	set_text(&values[1], &nulls[1], name);
+	set_text(&values[2], &nulls[2],
+			 slash ? pnstrdup(name, slash - name) : NULL);
+	set_text(&values[3], &nulls[3], slash ? slash + 1 : NULL);
+	values[4] = UUIDPGetDatum(request->configuration);
+	nulls[4] = request->configuration ? ' ' : 'n';
+	values[5] = TimestampTzGetDatum(request->now);
+	set_text(&values[6], &nulls[6], request->idempotency_key);
+	values[7] = JsonbPGetDatum(request->parameters);
+
+	if (bambi_execute(&bambi_client_look, values, nulls) == 0)
+		bambi_refuse_not_signed_in();
+	bambi_quota_read(&request->quota);
+	if (!request->quota.is_active)
+		bambi_refuse_not_signed_in();
+
+	request->turn = DatumGetInt64(bambi_result(0, LAST_TURN, &is_null));
+	request->has_turn = !is_null;
+	request->known = pointer(0, KNOWN_GENERATION);
+	request->known_hash = pointer(0, KNOWN_HASH);
+	if (request->known_hash)
+		request->known_hash = PG_DETOAST_DATUM(PointerGetDatum(request->known_hash));
+}
+
+static void
+refuse_model(const char *detail, const char *hint)
+{
+	bambi_refuse(BAMBI_NOT_FOUND, "model does not exist", detail, hint);
+}
+
+static void
+refuse_unusable(uint64 row)
+{
+	char	   *successor = bambi_result_text(row, SUCCESSOR);
+
+	refuse_model(psprintf("Model \"%s\" is not offered any more.",
+						  bambi_result_text(row, MODEL_NAME)),
+				 successor ? psprintf("Its successor is \"%s/%s\".",
+									  bambi_result_text(row, PROVIDER_SLUG),
+									  successor) :
+				 "See bambi_models for those that are active.");
+}
+
+/* Rows of the result that mean a model by its bare name. */
+static uint64
+pick_by_bare_name(const BambiRequest *request)
+{
+	StringInfoData candidates;
+	uint64		usable = 0;
+	uint64		picked = 0;
+
+	initStringInfo(&candidates);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		if (!truth(row, MODEL_IS_USABLE))
+			continue;
+		picked = row;
+		appendStringInfo(&candidates, "%s%s", usable++ ? ", " : "",
+						 bambi_result_text(row, MODEL_NAME));
+	}
+	if (usable > 1)
+		refuse_model(psprintf("\"%s\" may mean %s.", request->model_name,
+							  candidates.data),
+					 "Put the provider before it, as in the detail.");
+	return picked;
+}
+
+static uint64
+pick_model(const BambiRequest *request)
+{
+	if (pointer(0, MODEL) == NULL)
+	{
+		if (request->model_name == NULL)
+			refuse_model(psprintf("Plan \"%s\" has no default model.",
+								  request->quota.plan),
+						 "Name a model; see bambi_models.");
+		refuse_model(psprintf("There is no model \"%s\".",
+							  request->model_name),
+					 "See bambi_models for those that are active.");
+	}
+	if (request->model_name == NULL)
+		return 0;
+
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		if (strcmp(bambi_result_text(row, MODEL_NAME),
+				   request->model_name) == 0)
+			return row;
+	}
+	return pick_by_bare_name(request);
+}
+
+void
+bambi_request_resolve_model(BambiRequest *request)
+{
+	BambiPrices prices;
+	int			length;
+
+	request->row = pick_model(request);
+	if (!truth(request->row, MODEL_IS_USABLE))
+		refuse_unusable(request->row);
+
+	request->model = pointer(request->row, MODEL);
+	request->model_rules.name = bambi_result_text(request->row, MODEL_NAME);
+	request->model_rules.capabilities =
+		DatumGetJsonbP(PointerGetDatum(pointer(request->row, CAPABILITIES)));
+
+	length = bambi_prompt_check(&request->model_rules, request->prompt);
+	bambi_parameters_check(&request->model_rules, request->parameters);
+
+	prices.image = pointer(request->row, IMAGE_PRICE);
+	prices.text_input = pointer(request->row, TEXT_PRICE);
+	request->estimate =
+		bambi_price_estimate(&prices,
+							 bambi_parameters_count(&request->model_rules,
+													request->parameters),
+							 length);
+}
+
+static void
+refuse_key(const char *message, const char *detail, const char *hint)
+{
+	bambi_refuse(BAMBI_WRONG_STATE, message, detail, hint);
+}
+
+/* The key that the request names. */
+static void
+check_named_key(const BambiRequest *request)
+{
+	const char *status = bambi_result_text(request->row, KEY_STATUS);
+
+	if (status == NULL)
+		bambi_refuse(BAMBI_NOT_FOUND, "configuration does not exist", NULL,
+					 "See bambi_configurations for yours.");
+	if (!truth(request->row, KEY_FITS))
+		bambi_refuse(BAMBI_BAD_VALUE,
+					 "configuration is one of another provider",
+					 psprintf("Model \"%s\" cannot be paid with it.",
+							  request->model_rules.name),
+					 "See bambi_configurations for yours.");
+	if (strcmp(status, "revoked") == 0)
+		refuse_key("no usable key",
+				   "The key of this configuration has been removed.",
+				   "Name another configuration, or add a key with bambi_add_key.");
+	if (strcmp(status, "dead") == 0 || strcmp(status, "rejected") == 0)
+		refuse_key("no usable key",
+				   "The provider does not accept the key of this configuration.",
+				   "Replace it with bambi_replace_key.");
+}
+
+void
+bambi_request_resolve_key(BambiRequest *request)
+{
+	uint64		row = request->row;
+	bool		is_null;
+	int32		count = DatumGetInt32(bambi_result(row, KEY_COUNT, &is_null));
+
+	request->paid_with = pointer(row, KEY);
+	if (request->configuration)
+	{
+		check_named_key(request);
+		return;
+	}
+	if (!truth(row, NEEDS_KEY))
+	{
+		request->paid_with = NULL;
+		return;
+	}
+	if (count == 0)
+		refuse_key("no usable key",
+				   psprintf("Provider \"%s\" works with a key of yours.",
+							bambi_result_text(row, PROVIDER_SLUG)),
+				   psprintf("Add one: SELECT bambi_add_key('%s', ...).",
+							bambi_result_text(row, PROVIDER_SLUG)));
+	if (count > 1)
+		refuse_key("more than one usable key",
+				   psprintf("Of provider \"%s\" you have %s.",
+							bambi_result_text(row, PROVIDER_SLUG),
+							bambi_result_text(row, KEY_NAMES)),
+				   "Name one by the argument \"configuration\"; see bambi_configurations.");
+}
+
+int64
+bambi_next_turn(bool has_turn, int64 turn, int32 weight)
+{
+	int64		now = bambi_virtual_time();
+
+	return has_turn ? Max(now, turn + TURN_UNIT / weight) : now;
+}

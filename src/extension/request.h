@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *		What a request for pictures means: for whom, by which model, paid
+ *		with which key, at what price.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_REQUEST_H
+#define BAMBI_REQUEST_H
+
+#include "fmgr.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "parameters.h"
+#include "quota.h"
+
+typedef struct BambiRequest
+{
+	/* as asked */
+	pg_uuid_t	user;
+	text	   *prompt;
+	char	   *model_name;		/* NULL: the plan's default */
+	Jsonb	   *parameters;		/* without nulls */
+	pg_uuid_t  *configuration;	/* NULL: the only key of that provider */
+	char	   *idempotency_key;	/* or NULL */
+	TimestampTz now;
+
+	/* as found by bambi_request_look */
+	BambiQuota	quota;
+	bool		has_turn;
+	int64		turn;			/* the user's last one in the queue */
+	pg_uuid_t  *known;			/* generation under the idempotency key, or
+								 * NULL */
+	bytea	   *known_hash;
+
+	/* as found by bambi_request_resolve_model */
+	uint64		row;			/* of the last result */
+	pg_uuid_t  *model;
+	BambiModel	model_rules;
+	Numeric		estimate;		/* USD, or NULL if unknown */
+
+	/* as found by bambi_request_resolve_key; NULL if none is needed */
+	pg_uuid_t  *paid_with;
+} BambiRequest;
+
+/*
+ * Takes prompt, model and parameters from the arguments first, first + 1 and
+ * first + 2 of a function; the rest as asked is cleared.  The user is set.
+ */
+extern void bambi_request_take(BambiRequest *request, FunctionCallInfo fcinfo,
+							   int first);
+
+/*
+ * Reads everything about it in one statement, whose result the functions
+ * below need; BAMBI_NOT_SIGNED_IN unless the user is there and active.
+ */
+extern void bambi_request_look(BambiRequest *request);
+
+/*
+ * Which model, whether it can do this, and the price; raises what a client
+ * should know otherwise.
+ */
+extern void bambi_request_resolve_model(BambiRequest *request);
+
+/* Which key pays (rule K7: never another one than meant). */
+extern void bambi_request_resolve_key(BambiRequest *request);
+
+/*
+ * The place in the queue of a user's next generation: not before what is
+ * served now, and one share after the user's last one (start-time fair
+ * queuing; the share shrinks with the plan's weight).
+ */
+extern int64 bambi_next_turn(bool has_turn, int64 turn, int32 weight);
+
+#endif							/* BAMBI_REQUEST_H */

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *		Every setting of bambi.  What each means, its unit and its limits stand
+ *		at its definition in settings.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_SETTINGS_H
+#define BAMBI_SETTINGS_H
+
+/* never more calls than this, whatever bambi.max_in_flight says */
+#define BAMBI_MAX_IN_FLIGHT	4096
+
+extern char *bambi_databases;
+extern int	bambi_max_in_flight;
+extern int	bambi_call_timeout; /* s */
+extern int	bambi_max_response_bytes;	/* kB */
+extern int	bambi_memory_budget;	/* kB */
+extern int	bambi_shutdown_grace;	/* s */
+extern char *bambi_key_service;
+extern char *bambi_key_file;
+extern char *bambi_ca_file;
+extern char *bambi_courier_path;
+extern char *bambi_spool_directory;
+extern char *bambi_authenticators;
+extern char *bambi_debug_points;
+extern char *bambi_user_id_setting;
+
+extern void bambi_define_settings(void);
+
+/* The courier's program: bambi.courier_path, or beside the server's. */
+extern const char *bambi_courier_program(void);
+
+/* Where spools are: bambi.spool_directory, or beside the data directory. */
+extern const char *bambi_spool_root(void);
+
+#endif							/* BAMBI_SETTINGS_H */

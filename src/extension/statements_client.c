@@ -1,0 +1,516 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements_client.c
+ *		The statements of functions that clients call.
+ *
+ * All run as the owner of the tables, who sees every user's rows: so each
+ * names the user, as a value, wherever it touches what belongs to one.  None
+ * calls a volatile function in an UPDATE; the time is a parameter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "statements_client.h"
+
+/* A user's plan is that of a subscription which is good, else the free one. */
+#define PLAN_OF_USER \
+	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id" \
+	"   AND s.status IN ('trialing', 'active', 'past_due')" \
+	"  JOIN bambi.plans pl ON pl.plan_type = coalesce(s.plan_type, 'free')"
+
+/* What bambi_quota_read reads. */
+#define QUOTA_COLUMNS \
+	"u.is_active, u.reset_date, u.usage_count, pl.plan_type," \
+	" pl.generations_per_period, pl.period, pl.weight"
+
+/*
+ * Takes one generation of the quota, in one conditional UPDATE of the user's
+ * row: $1 user, $3 now, $4 next reset, $5 limit or NULL.
+ */
+#define RESERVE_SET \
+	"UPDATE bambi.users u" \
+	"   SET usage_count = CASE WHEN u.reset_date > $3" \
+	"                          THEN u.usage_count + 1 ELSE 1 END," \
+	"       reset_date = CASE WHEN u.reset_date > $3" \
+	"                         THEN u.reset_date ELSE $4 END"
+#define RESERVE_IF \
+	" u.id = $1 AND u.is_active" \
+	"   AND ($5::int IS NULL OR" \
+	"        $5 > CASE WHEN u.reset_date > $3 THEN u.usage_count ELSE 0 END)" \
+	" RETURNING u.reset_date"
+
+#define INSERT_GENERATION \
+	"INSERT INTO bambi.image_generations (id, user_id, configuration_id," \
+	"       model_id, prompt, parameters, cost_estimate, quota_period)" \
+	" SELECT $2, $1, $6, $7, $8, $9, $10, q.reset_date FROM q" \
+	" RETURNING id, user_id"
+
+/* $1 user.  A row if there is such an active user. */
+BambiStatement bambi_client_active_user = {
+	.sql = "SELECT FROM bambi.users WHERE id = $1 AND is_active",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_read_only = true,
+	.is_generic = true,
+};
+
+/* $1 user.  Gives the columns of bambi_quota_read. */
+BambiStatement bambi_client_quota = {
+	.sql =
+	"SELECT " QUOTA_COLUMNS
+	"  FROM bambi.users u" PLAN_OF_USER
+	" WHERE u.id = $1",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_generic = true,
+};
+
+/* $1 user, $2 unused, $3 now, $4 next reset, $5 limit.  Gives the period. */
+BambiStatement bambi_client_reserve = {
+	.sql = RESERVE_SET " WHERE $2::uuid IS NOT NULL AND" RESERVE_IF,
+	.nargs = 5,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID},
+	.is_generic = true,
+};
+
+/* $1 user, $2 period that the generation was taken from. */
+BambiStatement bambi_client_release = {
+	.sql =
+	"UPDATE bambi.users SET usage_count = usage_count - 1"
+	" WHERE id = $1 AND reset_date = $2 AND usage_count > 0",
+	.nargs = 2,
+	.types = {UUIDOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * Everything that decides about a request, one row for each model that its
+ * name may mean: $1 user; $2 the name, or NULL for the plan's default; $3, $4
+ * the name's parts before and after the slash; $5 configuration or NULL;
+ * $6 now; $7 idempotency key or NULL; $8 parameters.
+ * Gives the columns of bambi_quota_read, then those of generate.c.
+ *
+ * A price whose size or quality is not listed, such as "auto", is taken to be
+ * the highest of those that may be meant.
+ */
+BambiStatement bambi_client_look = {
+	.sql =
+	"SELECT " QUOTA_COLUMNS ","
+	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $1),"
+	"       k.generation_id, k.request_hash,"
+	"       m.id, p.slug, m.model_id, p.slug || '/' || m.model_id,"
+	"       m.is_active AND p.is_active"
+	"         AND (m.retired_at IS NULL OR m.retired_at > $6),"
+	"       (SELECT n.model_id FROM bambi.models n WHERE n.id = m.successor_id),"
+	"       m.capabilities, p.needs_key,"
+	"       c.count, c.id, c.status, c.provider_id = p.id, c.names,"
+	"       r.image, r.text_input"
+	"  FROM bambi.users u" PLAN_OF_USER
+	"  LEFT JOIN bambi_internal.idempotency_keys k"
+	"    ON k.user_id = u.id AND k.key = $7"
+	"  LEFT JOIN (bambi.models m"
+	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
+	"    ON m.task = 'generate'"
+	"   AND (m.model_id = $2"
+	"        OR m.model_id = $4 AND p.slug = $3"
+	"        OR $2 IS NULL AND m.id = pl.default_model_id)"
+	"  LEFT JOIN LATERAL ("
+	"    SELECT count(*)::int AS count, (array_agg(c.id))[1] AS id,"
+	"           (array_agg(c.status))[1] AS status,"
+	"           (array_agg(c.provider_id))[1] AS provider_id,"
+	"           string_agg(quote_ident(c.name), ', ' ORDER BY c.id) AS names"
+	"      FROM bambi.api_configurations c"
+	"     WHERE c.user_id = u.id"
+	"       AND CASE WHEN $5 IS NOT NULL THEN c.id = $5"
+	"                ELSE p.needs_key AND c.provider_id = p.id"
+	"                 AND c.status IN ('pending', 'valid', 'failing',"
+	"                                  'unknown') END) c ON true"
+	"  LEFT JOIN LATERAL ("
+	"    SELECT coalesce("
+	"             max(r.price) FILTER (WHERE r.unit = 'image'"
+	"               AND coalesce(r.size = w.size, r.size IS NULL)"
+	"               AND coalesce(r.quality = w.quality, r.quality IS NULL)),"
+	"             max(r.price) FILTER (WHERE r.unit = 'image'"
+	"               AND coalesce(r.quality = w.quality, r.quality IS NULL)),"
+	"             max(r.price) FILTER (WHERE r.unit = 'image'"
+	"               AND coalesce(r.size = w.size, r.size IS NULL)),"
+	"             max(r.price) FILTER (WHERE r.unit = 'image')) AS image,"
+	"           max(r.price) FILTER"
+	"             (WHERE r.unit = '1M text input tokens') AS text_input"
+	"      FROM bambi.model_prices r,"
+	"           (SELECT coalesce($8->>'size', m.capabilities"
+	"                     #>>'{parameters,size,default}') AS size,"
+	"                   coalesce($8->>'quality', m.capabilities"
+	"                     #>>'{parameters,quality,default}') AS quality) w"
+	"     WHERE r.model_id = m.id AND r.currency = 'USD'"
+	"       AND r.valid_from <= $6 AND r.valid_to > $6) r ON true"
+	" WHERE u.id = $1"
+	" ORDER BY p.slug",
+	.nargs = 8,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
+	TEXTOID, JSONBOID},
+	.is_generic = true,
+};
+
+/*
+ * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now,
+ * $4 next reset, $5 limit, $6 configuration, $7 model, $8 prompt,
+ * $9 parameters, $10 estimate, $11 turn.  One row if it is queued, none if
+ * the quota is used up.
+ */
+BambiStatement bambi_client_queue = {
+	.sql =
+	"WITH q AS (" RESERVE_SET " WHERE" RESERVE_IF "),"
+	" g AS (" INSERT_GENERATION ")"
+	" INSERT INTO bambi_internal.queue (id, user_id, turn)"
+	" SELECT g.id, g.user_id, $11 FROM g",
+	.nargs = 11,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID
+	},
+	.is_generic = true,
+};
+
+/*
+ * The same under an idempotency key: $12 key, $13 hash of the request.  First
+ * the key, which waits for another session that inserts the same.  One row:
+ * whether the key was new, whether the generation is queued.
+ */
+BambiStatement bambi_client_queue_once = {
+	.sql =
+	"WITH k AS ("
+	"  INSERT INTO bambi_internal.idempotency_keys"
+	"         (user_id, key, generation_id, request_hash)"
+	"  VALUES ($1, $12, $2, $13) ON CONFLICT DO NOTHING"
+	"  RETURNING user_id),"
+	" q AS (" RESERVE_SET " FROM k WHERE u.id = k.user_id AND" RESERVE_IF "),"
+	" g AS (" INSERT_GENERATION "),"
+	" n AS (INSERT INTO bambi_internal.queue (id, user_id, turn)"
+	"       SELECT g.id, g.user_id, $11 FROM g RETURNING id)"
+	" SELECT EXISTS (SELECT FROM k), EXISTS (SELECT FROM n)",
+	.nargs = 13,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID,
+		TEXTOID, BYTEAOID
+	},
+	.is_generic = true,
+};
+
+/* $1 user, $2 idempotency key.  Gives generation, hash. */
+BambiStatement bambi_client_find_request = {
+	.sql =
+	"SELECT generation_id, request_hash FROM bambi_internal.idempotency_keys"
+	" WHERE user_id = $1 AND key = $2",
+	.nargs = 2,
+	.types = {UUIDOID, TEXTOID},
+	.is_generic = true,
+};
+
+/*
+ * Locks the queue row, the mutex of a generation that is pending: $1 id,
+ * $2 user.  Gives whether it is claimed.
+ */
+BambiStatement bambi_client_lock_queued = {
+	.sql =
+	"SELECT claimed_by IS NOT NULL FROM bambi_internal.queue"
+	" WHERE id = $1 AND user_id = $2 FOR UPDATE",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
+	.is_generic = true,
+};
+
+/* $1 id, $2 user.  Gives status, quota_period. */
+BambiStatement bambi_client_lock_generation = {
+	.sql =
+	"SELECT status, quota_period FROM bambi.image_generations"
+	" WHERE id = $1 AND user_id = $2 FOR NO KEY UPDATE",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
+	.is_generic = true,
+};
+
+/* $1 id, $2 user, $3 now: never sent, and will not be. */
+BambiStatement bambi_client_cancel_queued = {
+	.sql =
+	"WITH d AS (DELETE FROM bambi_internal.queue"
+	"            WHERE id = $1 AND user_id = $2)"
+	" UPDATE bambi.image_generations"
+	"    SET status = 'cancelled', cancel_requested_at = $3,"
+	"        finished_at = $3, updated_at = $3, quota_period = NULL"
+	"  WHERE id = $1 AND user_id = $2",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* $1 id, $2 user, $3 now: the worker is to see what can be done. */
+BambiStatement bambi_client_cancel_claimed = {
+	.sql =
+	"WITH q AS (UPDATE bambi_internal.queue SET cancel_requested = true"
+	"            WHERE id = $1 AND user_id = $2 AND NOT cancel_requested)"
+	" UPDATE bambi.image_generations"
+	"    SET cancel_requested_at = $3, updated_at = $3"
+	"  WHERE id = $1 AND user_id = $2 AND cancel_requested_at IS NULL",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * Books the estimate of an attempt of which nobody knows whether it was
+ * charged: $1 id, $2 user, $3 now.
+ */
+#define BOOK_UNKNOWN \
+	"INSERT INTO bambi.usage_events (user_id, generation_id, attempt," \
+	"       configuration_id, provider_id, model_id, request_type, images," \
+	"       cost, is_estimate, charged, created_at)" \
+	" SELECT g.user_id, g.id, g.attempts, g.configuration_id, m.provider_id," \
+	"        g.model_id, 'generate', 0, g.cost_estimate, true, 'unknown', $3" \
+	"   FROM bambi.image_generations g JOIN bambi.models m ON m.id = g.model_id" \
+	"  WHERE g.id = $1 AND g.user_id = $2 AND g.status = 'uncertain'"
+
+/* $1 id, $2 user, $3 now: as the worker writes off after a day. */
+BambiStatement bambi_client_write_off = {
+	.sql =
+	"WITH e AS (" BOOK_UNKNOWN ")"
+	" UPDATE bambi.image_generations"
+	"    SET status = 'failed', cost = cost_estimate, updated_at = $3,"
+	"        error_code = 'written_off', quota_period = NULL,"
+	"        held_reason = NULL"
+	"  WHERE id = $1 AND user_id = $2",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * Locks a generation that is to be tried again: $1 id, $2 user, $3 now.
+ * Gives the columns of bambi_quota_read, then those of retry.c.
+ */
+BambiStatement bambi_client_lock_for_retry = {
+	.sql =
+	"SELECT " QUOTA_COLUMNS ","
+	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $2),"
+	"       g.status, g.quota_period,"
+	"       m.is_active AND p.is_active"
+	"         AND (m.retired_at IS NULL OR m.retired_at > $3),"
+	"       p.slug || '/' || m.model_id,"
+	"       NOT p.needs_key OR coalesce(c.status, '') IN"
+	"         ('pending', 'valid', 'failing', 'unknown')"
+	"  FROM bambi.image_generations g"
+	"  JOIN bambi.users u ON u.id = g.user_id" PLAN_OF_USER
+	"  JOIN bambi.models m ON m.id = g.model_id"
+	"  JOIN bambi.api_providers p ON p.id = m.provider_id"
+	"  LEFT JOIN bambi.api_configurations c"
+	"    ON c.id = g.configuration_id AND c.user_id = g.user_id"
+	" WHERE g.id = $1 AND g.user_id = $2"
+	"   FOR NO KEY UPDATE OF g",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * Queues a generation once more: $1 id, $2 user, $3 now, $4 turn, $5 period
+ * of its reservation.  Claims are numbered on from the last one, since the
+ * number tells attempts apart; a courier that died over it is remembered.
+ */
+BambiStatement bambi_client_requeue = {
+	.sql =
+	"WITH e AS (" BOOK_UNKNOWN "),"
+	" g AS ("
+	"  UPDATE bambi.image_generations"
+	"     SET status = 'queued', progress = 0, quota_period = $5,"
+	"         error_code = NULL, error_message = NULL, held_reason = NULL,"
+	"         cancel_requested_at = NULL, started_at = NULL,"
+	"         finished_at = NULL, updated_at = $3"
+	"   WHERE id = $1 AND user_id = $2"
+	"  RETURNING id, user_id, attempts)"
+	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths)"
+	" SELECT g.id, g.user_id, $4, g.attempts, coalesce(("
+	"          SELECT (o.error_code = 'courier_died')::int"
+	"            FROM bambi.image_generations o"
+	"           WHERE o.id = $1 AND o.user_id = $2), 0) FROM g",
+	.nargs = 5,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * $1 id, $2 user.  Gives status, error_code, error_message, cost, and the
+ * transaction that last changed the queue row, NULL if there is none.
+ */
+BambiStatement bambi_client_state = {
+	.sql =
+	"SELECT CASE WHEN g.status = 'queued' AND q.claimed_by IS NOT NULL"
+	"            THEN 'running' ELSE g.status END,"
+	"       g.error_code, g.error_message, g.cost, q.xmin"
+	"  FROM bambi.image_generations g"
+	"  LEFT JOIN bambi_internal.queue q"
+	"    ON q.id = g.id AND q.user_id = g.user_id"
+	" WHERE g.id = $1 AND g.user_id = $2",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
+	.is_generic = true,
+};
+
+/* $1 id, $2 user.  Gives the generation's images as a JSON array. */
+BambiStatement bambi_client_images = {
+	.sql =
+	"SELECT coalesce(jsonb_agg(jsonb_build_object("
+	"         'id', i.id, 'position', i.position, 'format', i.format,"
+	"         'width', i.width, 'height', i.height, 'bytes', i.bytes,"
+	"         'sha256', i.sha256, 'url', i.url,"
+	"         'revised_prompt', i.revised_prompt)"
+	"         ORDER BY i.position), '[]')"
+	"  FROM bambi.images i WHERE i.generation_id = $1 AND i.user_id = $2",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
+	.is_generic = true,
+};
+
+/* $1 generation, $2 user, $3 position.  Gives format, sha256, bytes. */
+BambiStatement bambi_client_picture = {
+	.sql =
+	"SELECT i.format, i.sha256, d.data FROM bambi.images i"
+	"  LEFT JOIN bambi.image_data d"
+	"    ON d.image_id = i.id AND d.user_id = i.user_id"
+	" WHERE i.generation_id = $1 AND i.user_id = $2 AND i.position = $3",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, INT4OID},
+	.is_read_only = true,
+	.is_generic = true,
+};
+
+/*
+ * What a key is sealed with: $1 provider's slug.  Gives the provider's id,
+ * is_active, name, then kid, public_key and fingerprint_secret, NULL where
+ * there is none yet.
+ */
+BambiStatement bambi_client_sealing = {
+	.sql =
+	"SELECT p.id, p.is_active, p.name, k.kid, k.public_key,"
+	"       i.fingerprint_secret"
+	"  FROM bambi.api_providers p"
+	"  LEFT JOIN bambi.encryption_keys k ON k.is_current"
+	"  LEFT JOIN bambi_internal.instance i ON true"
+	" WHERE p.slug = $1",
+	.nargs = 1,
+	.types = {TEXTOID},
+	.is_generic = true,
+};
+
+/* $1 kid.  A row if keys sealed to it can still be opened. */
+BambiStatement bambi_client_known_kid = {
+	.sql =
+	"SELECT FROM bambi.encryption_keys WHERE kid = $1 AND retired_at IS NULL",
+	.nargs = 1,
+	.types = {TEXTOID},
+	.is_generic = true,
+};
+
+/*
+ * $1 id, $2 user, $3 provider, $4 name or NULL, $5 the provider's name,
+ * $6 sealed key, $7 settings, $8 hint, $9 fingerprint, $10 kid.  Without a
+ * name it takes the provider's, numbered where that is in use.  A row, unless
+ * the name is in use.
+ */
+BambiStatement bambi_client_add_key = {
+	.sql =
+	"INSERT INTO bambi.api_configurations (id, user_id, provider_id, name,"
+	"       encrypted_api_key, settings, key_hint, key_fingerprint, key_id)"
+	" SELECT $1, $2, $3, coalesce($4, ("
+	"          SELECT w.name FROM ("
+	"            SELECT n, $5 || CASE WHEN n > 1 THEN ' ' || n ELSE '' END"
+	"              FROM generate_series(1, 1 + ("
+	"                     SELECT count(*) FROM bambi.api_configurations"
+	"                      WHERE user_id = $2)) n) w(n, name)"
+	"           WHERE NOT EXISTS ("
+	"                   SELECT FROM bambi.api_configurations c"
+	"                    WHERE c.user_id = $2 AND c.name = w.name"
+	"                      AND c.status <> 'revoked')"
+	"           ORDER BY w.n LIMIT 1)),"
+	"        $6, coalesce($7, '{}'), $8, $9, $10"
+	" ON CONFLICT DO NOTHING",
+	.nargs = 10,
+	.types = {UUIDOID, UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
+	TEXTOID, TEXTOID, TEXTOID},
+	.is_generic = true,
+};
+
+/* $1 configuration, $2 user.  Gives status, the provider's slug. */
+BambiStatement bambi_client_lock_key = {
+	.sql =
+	"SELECT c.status, p.slug FROM bambi.api_configurations c"
+	"  JOIN bambi.api_providers p ON p.id = c.provider_id"
+	" WHERE c.id = $1 AND c.user_id = $2 FOR NO KEY UPDATE OF c",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
+	.is_generic = true,
+};
+
+/*
+ * $1 configuration, $2 user, $3 now, $4 sealed key, $5 hint, $6 fingerprint,
+ * $7 kid.
+ */
+BambiStatement bambi_client_replace_key = {
+	.sql =
+	"UPDATE bambi.api_configurations"
+	"   SET encrypted_api_key = $4, key_hint = $5, key_fingerprint = $6,"
+	"       key_id = $7, status = 'pending', is_valid = NULL,"
+	"       last_validated_at = NULL, last_error = NULL, updated_at = $3"
+	" WHERE id = $1 AND user_id = $2",
+	.nargs = 7,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID,
+	TEXTOID},
+	.is_generic = true,
+};
+
+/* $1 configuration, $2 user, $3 now. */
+BambiStatement bambi_client_remove_key = {
+	.sql =
+	"UPDATE bambi.api_configurations"
+	"   SET encrypted_api_key = '', key_hint = NULL, key_fingerprint = NULL,"
+	"       key_id = NULL, status = 'revoked', is_valid = false,"
+	"       last_error = NULL, updated_at = $3"
+	" WHERE id = $1 AND user_id = $2",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* The functions crypt(text, text) and gen_salt(text, int) of pgcrypto. */
+BambiStatement bambi_client_pgcrypto = {
+	.sql =
+	"SELECT max(p.oid) FILTER (WHERE p.proname = 'crypt'),"
+	"       max(p.oid) FILTER (WHERE p.proname = 'gen_salt')"
+	"  FROM pg_catalog.pg_extension e"
+	"  JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid"
+	"   AND d.refclassid = 'pg_catalog.pg_extension'::regclass"
+	"   AND d.classid = 'pg_catalog.pg_proc'::regclass AND d.deptype = 'e'"
+	"  JOIN pg_catalog.pg_proc p ON p.oid = d.objid AND p.pronargs = 2"
+	" WHERE e.extname = 'pgcrypto'",
+	.is_generic = true,
+};
+
+/*
+ * $1 id, $2 email, $3 hash of the password, $4 now.  A row, unless the email
+ * is in use.
+ */
+BambiStatement bambi_client_add_user = {
+	.sql =
+	"WITH u AS ("
+	"  INSERT INTO bambi.users (id, email, password_hash, reset_date)"
+	"  SELECT $1, $2, $3, $4 + period FROM bambi.plans"
+	"   WHERE plan_type = 'free'"
+	"  ON CONFLICT DO NOTHING RETURNING id, reset_date)"
+	" INSERT INTO bambi.subscriptions (user_id, plan_type, status,"
+	"        current_period_start, current_period_end)"
+	" SELECT id, 'free', 'active', $4, reset_date FROM u",
+	.nargs = 4,
+	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};

@@ -1,0 +1,428 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements_worker.c
+ *		The worker's statements.
+ *
+ * Two rules hold for all that change rows.  What a client's transaction may
+ * hold locked is taken with SKIP LOCKED before it is changed, so that nobody
+ * can stall the worker (rule D12).  And a claimed generation is changed only
+ * with the number of its claim and the incarnation that made it, so that
+ * repeating a settle changes nothing (rule D9).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "statements_worker.h"
+
+/*
+ * Claims for free slots, from a position on.  $1, $2 position (turn, id);
+ * $3 how many; $4 incarnation; $5 now; $6 version, $7 system identifier,
+ * $8 database oid that the instance must have.
+ * Gives id, user_id, attempt, turn, key, job, key_is_valid.
+ */
+BambiStatement bambi_worker_claim = {
+	.sql =
+	"WITH c AS MATERIALIZED ("
+	"  SELECT id, user_id FROM bambi_internal.queue"
+	"   WHERE (turn, id) > ($1, $2) AND claimed_by IS NULL"
+	"     AND (not_before IS NULL OR not_before <= $5)"
+	"     AND EXISTS (SELECT FROM bambi_internal.instance i"
+	"                  WHERE NOT i.is_paused AND i.version = $6"
+	"                    AND i.system_identifier = $7"
+	"                    AND i.database_oid = $8)"
+	"   ORDER BY turn, id LIMIT $3 FOR UPDATE SKIP LOCKED),"
+	" u AS ("
+	"  UPDATE bambi_internal.queue q"
+	"     SET claimed_by = $4, claimed_at = $5, attempt = q.attempt + 1"
+	"    FROM c"
+	"   WHERE q.id = c.id AND q.user_id = c.user_id AND q.claimed_by IS NULL"
+	"  RETURNING q.id, q.user_id, q.attempt, q.turn, q.tries)"
+	" SELECT u.id, u.user_id, u.attempt, u.turn,"
+	"        coalesce(k.encrypted_api_key, ''),"
+	"        json_build_object("
+	"          'user', u.user_id, 'tries', u.tries + 1,"
+	"          'provider', p.slug, 'adapter', p.adapter,"
+	"          'base_url', p.api_base_url,"
+	"          'networks', to_json(p.allowed_networks),"
+	"          'settings', p.settings || coalesce(k.settings, '{}'),"
+	"          'model', m.model_id, 'prompt', g.prompt,"
+	"          'parameters', g.parameters, 'store', 'database')::text,"
+	"        coalesce(k.status = 'valid', true)"
+	"   FROM u"
+	"   JOIN bambi.image_generations g"
+	"     ON g.id = u.id AND g.user_id = u.user_id"
+	"   JOIN bambi.models m ON m.id = g.model_id"
+	"   JOIN bambi.api_providers p ON p.id = m.provider_id"
+	"   LEFT JOIN bambi.api_configurations k"
+	"     ON k.id = g.configuration_id AND k.user_id = g.user_id",
+	.nargs = 8,
+	.types = {INT8OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID,
+	TEXTOID, INT8OID, OIDOID},
+	.is_generic = true,
+};
+
+/* When the next delayed one is due: not_before, or NULL. */
+BambiStatement bambi_worker_next_not_before = {
+	.sql =
+	"SELECT min(not_before) FROM bambi_internal.queue"
+	" WHERE not_before IS NOT NULL AND claimed_by IS NULL",
+	.is_generic = true,
+};
+
+/* Where virtual time begins after a start. */
+BambiStatement bambi_worker_lowest_turn = {
+	.sql =
+	"SELECT turn FROM bambi_internal.queue ORDER BY turn, id LIMIT 1",
+	.is_generic = true,
+};
+
+/* Claims of $1 whose owner wants them cancelled: id, attempt. */
+BambiStatement bambi_worker_cancels = {
+	.sql =
+	"SELECT id, attempt FROM bambi_internal.queue"
+	" WHERE cancel_requested AND claimed_by = $1",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_generic = true,
+};
+
+/*
+ * Settles what succeeded, a batch in one statement.  $1 ids, $2 users,
+ * $3 attempts, $4 incarnations, $5 outcomes (JSON text), $6 ids for the
+ * first images, $7 first pictures (NULL where big), $8 now.
+ * Gives id, image_id, position for each image of what was settled.
+ */
+BambiStatement bambi_worker_settle_succeeded = {
+	.sql =
+	"WITH o AS MATERIALIZED ("
+	"  SELECT o.id, o.user_id, o.attempt, o.incarnation, o.image_id,"
+	"         o.picture, x.request_id, x.usage, x.charged, x.images"
+	"    FROM unnest($1, $2, $3, $4, $5, $6, $7)"
+	"         o(id, user_id, attempt, incarnation, outcome, image_id, picture),"
+	"         jsonb_to_record(o.outcome::jsonb)"
+	"         x(request_id text, usage jsonb, charged text, images jsonb)),"
+	" l AS MATERIALIZED ("
+	"  SELECT q.id, q.user_id"
+	"    FROM o JOIN bambi_internal.queue q"
+	"      ON q.id = o.id AND q.user_id = o.user_id"
+	"   WHERE q.attempt = o.attempt AND q.claimed_by = o.incarnation"
+	"     FOR UPDATE OF q SKIP LOCKED),"
+	" d AS ("
+	"  DELETE FROM bambi_internal.queue q"
+	"   USING o, l"
+	"   WHERE o.id = l.id AND q.id = o.id AND q.user_id = o.user_id"
+	"     AND q.attempt = o.attempt AND q.claimed_by = o.incarnation"
+	"  RETURNING o.*, q.tries, q.claimed_at),"
+	" g AS ("
+	"  UPDATE bambi.image_generations g"
+	"     SET status = 'succeeded', progress = 100, attempts = d.attempt,"
+	"         started_at = d.claimed_at, finished_at = $8, updated_at = $8,"
+	"         error_code = NULL, error_message = NULL,"
+	"         provider_request_id = d.request_id,"
+	"         tokens_used = (d.usage->>'total')::bigint,"
+	"         cost = coalesce("
+	"           CASE WHEN d.usage IS NOT NULL THEN"
+	"             bambi_internal.token_cost(g.model_id, d.usage, $8) END,"
+	"           g.cost_estimate * jsonb_array_length(d.images)"
+	"             / coalesce((g.parameters->>'n')::int, 1))"
+	"    FROM d WHERE g.id = d.id AND g.user_id = d.user_id"
+	"  RETURNING g.id, g.user_id, g.configuration_id, g.model_id, g.cost,"
+	"            g.tokens_used, d.attempt, d.usage, d.charged,"
+	"            jsonb_array_length(d.images) AS images),"
+	" i AS ("
+	"  INSERT INTO bambi.images (id, generation_id, user_id, position,"
+	"         storage_path, width, height, format, bytes, sha256, store,"
+	"         revised_prompt)"
+	"  SELECT d.image_id, d.id, d.user_id, x.position, x.location, x.width,"
+	"         x.height, x.format, x.bytes, x.sha256, x.store,"
+	"         x.revised_prompt"
+	"    FROM d, jsonb_to_record(d.images->0) x(position smallint,"
+	"         location text, width int, height int, format text,"
+	"         bytes bigint, sha256 text, store text, revised_prompt text)),"
+	" n AS ("
+	"  INSERT INTO bambi.images (generation_id, user_id, position,"
+	"         storage_path, width, height, format, bytes, sha256, store,"
+	"         revised_prompt)"
+	"  SELECT d.id, d.user_id, x.position, x.location, x.width, x.height,"
+	"         x.format, x.bytes, x.sha256, x.store, x.revised_prompt"
+	"    FROM d, jsonb_to_recordset(d.images - 0) x(position smallint,"
+	"         location text, width int, height int, format text,"
+	"         bytes bigint, sha256 text, store text, revised_prompt text)"
+	"   WHERE jsonb_array_length(d.images) > 1"
+	"  RETURNING id, generation_id, position),"
+	" b AS ("
+	"  INSERT INTO bambi.image_data (image_id, user_id, data)"
+	"  SELECT d.image_id, d.user_id, d.picture FROM d"
+	"   WHERE d.picture IS NOT NULL),"
+	" e AS ("
+	"  INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
+	"         configuration_id, provider_id, model_id, request_type, images,"
+	"         tokens_used, usage, cost, is_estimate, charged, created_at)"
+	"  SELECT g.user_id, g.id, g.attempt, g.configuration_id, m.provider_id,"
+	"         g.model_id, 'generate', g.images, g.tokens_used, g.usage,"
+	"         g.cost, g.usage IS NULL, coalesce(g.charged, 'yes'), $8"
+	"    FROM g JOIN bambi.models m ON m.id = g.model_id)"
+	" SELECT id, image_id, 1::smallint FROM d"
+	" UNION ALL SELECT generation_id, id, position FROM n",
+	.nargs = 8,
+	.types = {UUIDARRAYOID, UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID,
+	TEXTARRAYOID, UUIDARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * Of the claims $1 ids, $2 users, $3 attempts, $4 incarnations: the ids of
+ * those that still stand, because somebody holds them locked.
+ */
+BambiStatement bambi_worker_still_claimed = {
+	.sql =
+	"SELECT q.id FROM unnest($1, $2, $3, $4)"
+	"       o(id, user_id, attempt, incarnation)"
+	"  JOIN bambi_internal.queue q ON q.id = o.id AND q.user_id = o.user_id"
+	" WHERE q.attempt = o.attempt AND q.claimed_by = o.incarnation",
+	.nargs = 4,
+	.types = {UUIDARRAYOID, UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID},
+	.is_generic = true,
+};
+
+/* Bytes $3 of image $1 of user $2. */
+BambiStatement bambi_worker_insert_picture = {
+	.sql =
+	"INSERT INTO bambi.image_data (image_id, user_id, data)"
+	" VALUES ($1, $2, $3)",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, BYTEAOID},
+	.is_generic = true,
+};
+
+/*
+ * Takes one claim ($1 id, $2 user, $3 attempt, $4 incarnation) and its user's
+ * quota; no row if either is locked or the claim is over.
+ * Gives deaths, cancel_requested.
+ */
+BambiStatement bambi_worker_lock_one = {
+	.sql =
+	"SELECT q.deaths, q.cancel_requested"
+	"  FROM bambi_internal.queue q JOIN bambi.users u ON u.id = q.user_id"
+	" WHERE q.id = $1 AND q.user_id = $2 AND q.attempt = $3"
+	"   AND q.claimed_by = $4"
+	"   FOR UPDATE OF q SKIP LOCKED FOR NO KEY UPDATE OF u SKIP LOCKED",
+	.nargs = 4,
+	.types = {UUIDOID, UUIDOID, INT4OID, UUIDOID},
+	.is_generic = true,
+};
+
+/*
+ * Puts a locked claim back: $1 id, $2 user, $3 now, $4 tries to add, $5
+ * outcome (JSON text), which says how long to wait.
+ */
+BambiStatement bambi_worker_requeue = {
+	.sql =
+	"UPDATE bambi_internal.queue"
+	"   SET claimed_by = NULL, claimed_at = NULL, tries = tries + $4,"
+	"       not_before = $3 + interval '1 ms' *"
+	"         coalesce(($5::jsonb->>'retry_after_ms')::float8, 0)"
+	" WHERE id = $1 AND user_id = $2",
+	.nargs = 5,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT4OID, TEXTOID},
+	.is_generic = true,
+};
+
+/*
+ * Ends a locked claim without a picture: $1 id, $2 user, $3 status,
+ * $4 outcome (JSON text), $5 whether the reserved count goes back,
+ * $6 held_reason or NULL, $7 now.  A count is given back only to the period
+ * that it was taken from.  What was charged all the same is booked.
+ */
+BambiStatement bambi_worker_end = {
+	.sql =
+	"WITH x AS MATERIALIZED ("
+	"  SELECT * FROM jsonb_to_record($4::jsonb)"
+	"         x(code text, message text, request_id text, charged text,"
+	"           usage jsonb)),"
+	" p AS MATERIALIZED ("
+	"  SELECT quota_period, configuration_id, model_id, cost_estimate"
+	"    FROM bambi.image_generations WHERE id = $1 AND user_id = $2),"
+	" d AS ("
+	"  DELETE FROM bambi_internal.queue WHERE id = $1 AND user_id = $2"
+	"  RETURNING attempt, tries, claimed_at),"
+	" g AS ("
+	"  UPDATE bambi.image_generations g"
+	"     SET status = $3, error_code = x.code, error_message = x.message,"
+	"         held_reason = $6, provider_request_id = x.request_id,"
+	"         attempts = d.attempt, started_at = d.claimed_at,"
+	"         finished_at = $7, updated_at = $7,"
+	"         cost = CASE x.charged WHEN 'yes' THEN p.cost_estimate END,"
+	"         quota_period = CASE WHEN NOT $5 THEN g.quota_period END"
+	"    FROM x, p, d WHERE g.id = $1 AND g.user_id = $2),"
+	" r AS ("
+	"  UPDATE bambi.users u SET usage_count = u.usage_count - 1"
+	"    FROM p WHERE u.id = $2 AND $5 AND u.reset_date = p.quota_period"
+	"     AND u.usage_count > 0)"
+	" INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
+	"        configuration_id, provider_id, model_id, request_type, images,"
+	"        usage, cost, is_estimate, charged, created_at)"
+	" SELECT $2, $1, d.attempt, p.configuration_id, m.provider_id,"
+	"        p.model_id, 'generate', 0, x.usage, p.cost_estimate, true,"
+	"        x.charged, $7"
+	"   FROM x, p, d, bambi.models m"
+	"  WHERE m.id = p.model_id AND x.charged = 'yes'",
+	.nargs = 7,
+	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID,
+	TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * What an answer told about the key of generation $1 of user $2: outcome $3
+ * (JSON text), $4 now.  A row that somebody holds is passed by: the next
+ * call tells the same.
+ */
+BambiStatement bambi_worker_key_state = {
+	.sql =
+	"WITH x AS MATERIALIZED ("
+	"  SELECT x.key, x.message"
+	"    FROM jsonb_to_record($3::jsonb) x(key text, message text)),"
+	" k AS MATERIALIZED ("
+	"  SELECT k.id FROM bambi.image_generations g"
+	"    JOIN bambi.api_configurations k"
+	"      ON k.id = g.configuration_id AND k.user_id = g.user_id"
+	"    JOIN x ON x.key = 'valid' AND k.status <> 'valid'"
+	"      OR x.key = 'rejected' AND k.status NOT IN ('rejected', 'dead')"
+	"   WHERE g.id = $1 AND g.user_id = $2 AND k.status <> 'revoked'"
+	"     FOR NO KEY UPDATE OF k SKIP LOCKED)"
+	" UPDATE bambi.api_configurations c"
+	"    SET status = CASE WHEN x.key = 'valid' THEN 'valid'"
+	"                      WHEN c.status = 'valid' THEN 'failing'"
+	"                      WHEN c.status = 'failing' THEN 'dead'"
+	"                      ELSE 'rejected' END,"
+	"        is_valid = (x.key = 'valid'),"
+	"        last_validated_at = $4, updated_at = $4,"
+	"        last_error = CASE x.key WHEN 'rejected' THEN x.message END"
+	"   FROM x, k WHERE c.id = k.id AND c.user_id = $2",
+	.nargs = 4,
+	.types = {UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* Claims of other incarnations than $1: id, user_id, attempt, claimed_by. */
+BambiStatement bambi_worker_orphans = {
+	.sql =
+	"SELECT id, user_id, attempt, claimed_by FROM bambi_internal.queue"
+	" WHERE claimed_by IS NOT NULL AND claimed_by <> $1",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_generic = true,
+};
+
+/*
+ * The courier's word about its master key ($1 JSON text): from now on
+ * backends seal to it.  Gives error: why there is none, or NULL.
+ */
+BambiStatement bambi_worker_sealing_key = {
+	.sql =
+	"WITH x AS MATERIALIZED ("
+	"  SELECT * FROM jsonb_to_record($1::jsonb)"
+	"         x(kid text, service text, public_key text, error text)),"
+	" o AS ("
+	"  UPDATE bambi.encryption_keys e SET is_current = false"
+	"    FROM x WHERE e.is_current AND e.kid <> x.kid RETURNING e.kid),"
+	" n AS ("
+	"  INSERT INTO bambi.encryption_keys"
+	"         (kid, service, public_key, is_current)"
+	"  SELECT x.kid, x.service, x.public_key, true"
+	"    FROM x, (SELECT count(*) FROM o) AS after_o"
+	"   WHERE x.kid IS NOT NULL"
+	"  ON CONFLICT (kid) DO UPDATE"
+	"     SET is_current = true, public_key = excluded.public_key,"
+	"         service = excluded.service)"
+	" SELECT error FROM x",
+	.nargs = 1,
+	.types = {TEXTOID},
+	.is_generic = true,
+};
+
+/* Whether anything is there to be claimed, $1 now. */
+BambiStatement bambi_worker_is_waiting = {
+	.sql =
+	"SELECT EXISTS (SELECT FROM bambi_internal.queue"
+	"                WHERE claimed_by IS NULL"
+	"                  AND (not_before IS NULL OR not_before <= $1))",
+	.nargs = 1,
+	.types = {TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/*
+ * $1 version, $2 system identifier, $3 database oid of ours.
+ * Gives is_paused, version_fits, is_this_database, version, reason.
+ */
+BambiStatement bambi_worker_instance = {
+	.sql =
+	"SELECT is_paused, version = $1 AND e.extversion = $1,"
+	"       system_identifier = $2 AND database_oid = $3,"
+	"       version, paused_reason"
+	"  FROM bambi_internal.instance,"
+	"       (SELECT extversion FROM pg_catalog.pg_extension"
+	"         WHERE extname = 'bambi') e",
+	.nargs = 3,
+	.types = {TEXTOID, INT8OID, OIDOID},
+	.is_generic = true,
+};
+
+/* Months ahead, as many as $1.  Gives how many could not be made yet. */
+BambiStatement bambi_worker_ensure_months = {
+	.sql = "SELECT bambi_internal.ensure_months($1)",
+	.nargs = 1,
+	.types = {INT4OID},
+	.is_generic = true,
+};
+
+/*
+ * Writes off what has been uncertain since before $1: the count goes back,
+ * the cost keeps its estimate.  $2 now.  Gives id, one a row.
+ */
+BambiStatement bambi_worker_write_off = {
+	.sql =
+	"WITH l AS MATERIALIZED ("
+	"  SELECT g.id, g.user_id, g.quota_period, g.configuration_id, g.model_id,"
+	"         g.cost_estimate, g.attempts"
+	"    FROM bambi.image_generations g JOIN bambi.users u ON u.id = g.user_id"
+	"   WHERE g.status = 'uncertain' AND g.held_reason IS NOT NULL"
+	"     AND g.finished_at <= $1"
+	"   LIMIT 200"
+	"     FOR UPDATE OF g SKIP LOCKED FOR NO KEY UPDATE OF u SKIP LOCKED),"
+	" r AS ("
+	"  UPDATE bambi.users u"
+	"     SET usage_count = greatest(0, u.usage_count - n.count)"
+	"    FROM (SELECT user_id, quota_period, count(*)::int FROM l"
+	"           GROUP BY user_id, quota_period) n"
+	"   WHERE u.id = n.user_id AND u.reset_date = n.quota_period),"
+	" e AS ("
+	"  INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
+	"         configuration_id, provider_id, model_id, request_type, images,"
+	"         cost, is_estimate, charged, created_at)"
+	"  SELECT l.user_id, l.id, l.attempts, l.configuration_id, m.provider_id,"
+	"         l.model_id, 'generate', 0, l.cost_estimate, true, 'unknown', $2"
+	"    FROM l JOIN bambi.models m ON m.id = l.model_id)"
+	" UPDATE bambi.image_generations g"
+	"    SET status = 'failed', cost = g.cost_estimate, updated_at = $2,"
+	"        error_code = 'written_off', quota_period = NULL,"
+	"        held_reason = NULL"
+	"   FROM l WHERE g.id = l.id AND g.user_id = l.user_id"
+	" RETURNING g.id",
+	.nargs = 2,
+	.types = {TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* Since when the oldest uncertain one is so, or NULL. */
+BambiStatement bambi_worker_next_write_off = {
+	.sql =
+	"SELECT min(finished_at) FROM bambi.image_generations"
+	" WHERE status = 'uncertain' AND held_reason IS NOT NULL",
+	.is_generic = true,
+};

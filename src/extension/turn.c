@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * turn.c
+ *		One turn of the worker's loop: settle and claim, in one commit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "adopt.h"
+#include "agenda.h"
+#include "calls.h"
+#include "claim.h"
+#include "point.h"
+#include "settle.h"
+#include "statements_worker.h"
+#include "transaction.h"
+#include "turn.h"
+
+/* Of the turn that runs. */
+static bool did_claim;
+static BambiCall *single_call;
+
+static void
+pause_for(const char *reason)
+{
+	if (!bambi_agenda.is_paused)
+		ereport(LOG, (errmsg("bambi pauses: %s", reason)));
+	bambi_agenda.is_paused = true;
+	bambi_note_error(reason);
+	bambi_set_state(BAMBI_WORKER_PAUSED);
+}
+
+static void
+read_instance(TimestampTz now)
+{
+	Datum		values[] = {
+		CStringGetTextDatum(BAMBI_VERSION),
+		Int64GetDatum((int64) GetSystemIdentifier()),
+		ObjectIdGetDatum(MyDatabaseId)
+	};
+	bool		is_null;
+
+	bambi_agenda.must_read_instance = false;
+	if (bambi_execute(&bambi_worker_instance, values, NULL) == 0)
+		pause_for("bambi is not set up");
+	else if (!DatumGetBool(bambi_result(0, 2, &is_null)))
+		pause_for("library, extension and tables have different versions");
+	else if (!DatumGetBool(bambi_result(0, 3, &is_null)))
+		pause_for("this database is a copy: see bambi_adopt()");
+	else if (DatumGetBool(bambi_result(0, 1, &is_null)))
+	{
+		bambi_agenda.is_paused = true;
+		bambi_set_state(BAMBI_WORKER_PAUSED);
+	}
+	else
+	{
+		bambi_agenda.is_paused = false;
+		bambi_agenda.may_have_work = true;
+		bambi_set_state(BAMBI_WORKER_RUNNING);
+	}
+}
+
+static bool tables_are_there;
+
+static void
+look_for_tables(TimestampTz now)
+{
+	Oid			schema = get_namespace_oid("bambi_internal", true);
+
+	tables_are_there = OidIsValid(schema) &&
+		OidIsValid(get_relname_relid("instance", schema));
+}
+
+bool
+bambi_tables_are_there(void)
+{
+	return bambi_in_transaction(look_for_tables, GetCurrentTimestamp()) &&
+		tables_are_there;
+}
+
+static int
+free_places(void)
+{
+	return bambi_max_in_flight - (bambi_calls.used - bambi_calls.answered);
+}
+
+static bool
+may_claim(TimestampTz now)
+{
+	return !bambi_agenda.is_paused && bambi_agenda.may_have_work && bambi_courier_is_there() &&
+		!ShutdownRequestPending && bambi_agenda.claim_at <= now &&
+		free_places() > 0 && bambi_calls.used < BAMBI_MAX_IN_FLIGHT;
+}
+
+/* What is due already and not claimed waits for a place, or for its lock. */
+static void
+note_delays(TimestampTz now)
+{
+	bambi_agenda.delayed_at = bambi_claim_next_due();
+	if (is_due(bambi_agenda.delayed_at, now))
+	{
+		bambi_agenda.may_have_work = true;
+		bambi_agenda.delayed_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
+	}
+}
+
+static void
+claim(TimestampTz now)
+{
+	int			wanted = Min(free_places(),
+							 BAMBI_MAX_IN_FLIGHT - bambi_calls.used);
+	int			found = bambi_claim(wanted, now);
+
+	did_claim = found > 0;
+	if (found < wanted)
+	{
+		bambi_agenda.may_have_work = false;
+		bambi_agenda.check_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
+	}
+	if (did_claim)
+		BAMBI_POINT("claim-before-commit");
+}
+
+/*
+ * A claim that came up short may have passed by rows that somebody held, and
+ * who lets go of them need not be a function of ours that wakes us.
+ */
+static void
+check(TimestampTz now)
+{
+	Datum		values[] = {TimestampTzGetDatum(now)};
+	bool		is_null;
+
+	bambi_agenda.check_at = 0;
+	bambi_execute(&bambi_worker_is_waiting, values, NULL);
+	if (DatumGetBool(bambi_result(0, 1, &is_null)))
+		bambi_agenda.may_have_work = true;
+	note_delays(now);
+}
+
+static void
+turn(TimestampTz now)
+{
+	bool		has_delays = is_due(bambi_agenda.delayed_at, now);
+
+	did_claim = false;
+	if (bambi_agenda.must_read_instance)
+		read_instance(now);
+	if (is_due(bambi_agenda.adopt_at, now))
+		bambi_agenda.adopt_at = bambi_adopt() ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
+	if (bambi_calls.answered > 0)
+	{
+		bambi_settle(now, is_due(bambi_agenda.settle_at, now));
+		has_delays |= bambi_settle_has_delayed();
+		BAMBI_POINT("settle-before-commit");
+	}
+	if (bambi_agenda.must_cancel)
+		bambi_claim_cancels();
+	bambi_agenda.must_cancel = false;
+	if (is_due(bambi_agenda.check_at, now))
+		check(now);
+	bambi_agenda.may_have_work |= has_delays;
+	if (may_claim(now))
+		claim(now);
+	if (has_delays)
+		note_delays(now);
+}
+
+bool
+bambi_turn_is_needed(TimestampTz now)
+{
+	return bambi_agenda.must_read_instance || bambi_agenda.must_cancel ||
+		is_due(bambi_agenda.adopt_at, now) || is_due(bambi_agenda.check_at, now) ||
+		is_due(bambi_agenda.delayed_at, now) || is_due(bambi_agenda.settle_at, now) ||
+		bambi_calls.answered > bambi_calls.locked ||
+		may_claim(now);
+}
+
+static void
+settle_single(TimestampTz now)
+{
+	bambi_settle_single(single_call, now);
+}
+
+static void
+settle_refused(TimestampTz now)
+{
+	bambi_settle_refused(single_call, now);
+}
+
+/*
+ * A batch failed: each of its calls gets a transaction of its own, so that
+ * the bad one takes no other with it.
+ */
+static void
+settle_one_by_one(TimestampTz now)
+{
+	int			count = bambi_calls.answered;
+
+	while (count-- > 0 && !dlist_is_empty(&bambi_calls.waiting))
+	{
+		single_call = dlist_head_element(BambiCall, node,
+										 &bambi_calls.waiting);
+		/* to the end first, so that the next round takes another */
+		dlist_delete(&single_call->node);
+		dlist_push_tail(&bambi_calls.waiting, &single_call->node);
+
+		if (bambi_in_transaction(settle_single, now) ||
+			(!bambi_failure_is_passing() &&
+			 bambi_in_transaction(settle_refused, now)))
+			bambi_settle_keep();
+		else
+		{
+			bambi_settle_forget();
+			bambi_call_put_off(single_call);
+		}
+	}
+}
+
+bool
+bambi_turn_run(TimestampTz now)
+{
+	uint64		mark = bambi_courier_mark();
+
+	if (bambi_in_transaction(turn, now))
+	{
+		if (did_claim)
+			BAMBI_POINT("claim-committed");
+		if (bambi_calls.answered > 0)
+			BAMBI_POINT("settle-committed");
+		bambi_claim_keep();
+		bambi_settle_keep();
+		bambi_agenda.settle_at = bambi_calls.locked ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
+		return did_claim;
+	}
+	bambi_courier_cut(mark);
+	bambi_claim_forget();
+	bambi_settle_forget();
+	bambi_agenda.claim_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
+	bambi_agenda.check_at = bambi_agenda.claim_at;
+	bambi_agenda.may_have_work = true;
+	settle_one_by_one(now);
+	bambi_agenda.settle_at = bambi_calls.locked ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
+	if (!bambi_tables_are_there())
+		proc_exit(1);
+	return false;
+}
+
+static void
+begin(TimestampTz now)
+{
+	bambi_claim_begin();
+	note_delays(now);
+}
+
+void
+bambi_turn_begin(TimestampTz now)
+{
+	if (!bambi_in_transaction(begin, now))
+		proc_exit(1);
+	bambi_agenda.must_read_instance = true;
+	bambi_agenda.must_cancel = true;
+}

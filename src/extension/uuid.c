@@ -1,0 +1,171 @@
+/*-------------------------------------------------------------------------
+ *
+ * uuid.c
+ *		Ids that carry their time.
+ *
+ * 48 bits of Unix milliseconds, 12 bits that count 4096ths of the
+ * millisecond, 62 random bits (RFC 9562, section 6.2, method 3).  Tables are
+ * partitioned by these ids, so time and id translate into each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "uuid.h"
+
+#define NS_PER_S	INT64CONST(1000000000)
+#define NS_PER_MS	INT64CONST(1000000)
+#define US_PER_MS	1000
+
+/* So much later, the 12 bits below the millisecond are surely greater. */
+#define STEP_NS		(NS_PER_MS / 4096 + 1)
+
+/* Microseconds from the Unix epoch to PostgreSQL's. */
+#define EPOCH_US \
+	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+#define MAX_MS		((INT64CONST(1) << 48) - 1)
+
+PG_FUNCTION_INFO_V1(bambi_uuid_v7);
+PG_FUNCTION_INFO_V1(bambi_uuid_floor);
+PG_FUNCTION_INFO_V1(bambi_uuid_time);
+
+/* The clock, moved on where it stands still or goes back. */
+static int64
+ascending_ns(void)
+{
+	static int64 last = 0;
+	struct timespec now;
+	int64		ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ns = now.tv_sec * NS_PER_S + now.tv_nsec;
+	if (ns < last + STEP_NS)
+		ns = last + STEP_NS;
+	last = ns;
+	return ns;
+}
+
+static void
+put_time(pg_uuid_t *id, int64 ms, uint32 fraction)
+{
+	for (int i = 0; i < 6; i++)
+		id->data[i] = (unsigned char) (ms >> (8 * (5 - i)));
+	id->data[6] = 0x70 | (fraction >> 8 & 0x0f);
+	id->data[7] = fraction & 0xff;
+}
+
+void
+bambi_uuid_make(pg_uuid_t *id)
+{
+	int64		ns = ascending_ns();
+
+	put_time(id, ns / NS_PER_MS, (uint32) (ns % NS_PER_MS * 4096 / NS_PER_MS));
+	if (!pg_strong_random(&id->data[8], 8))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	id->data[8] = 0x80 | (id->data[8] & 0x3f);
+}
+
+void
+bambi_uuid_lowest(TimestampTz time, pg_uuid_t *id)
+{
+	int64		ms;
+
+	memset(id, 0, sizeof(*id));
+	if (TIMESTAMP_IS_NOBEGIN(time))
+		return;
+	if (TIMESTAMP_IS_NOEND(time))
+	{
+		memset(id, 0xff, sizeof(*id));
+		return;
+	}
+
+	ms = time < -EPOCH_US ? 0 : (time + EPOCH_US) / US_PER_MS;
+	if (ms > MAX_MS)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range for a uuid")));
+	put_time(id, ms, 0);
+	id->data[8] = 0x80;
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool
+bambi_uuid_parse(const char *text, pg_uuid_t *id)
+{
+	for (int i = 0; i < UUID_LEN; i++)
+	{
+		int			high = hex_value(text[0]);
+		int			low = high < 0 ? -1 : hex_value(text[1]);
+
+		if (low < 0)
+			return false;
+		id->data[i] = (unsigned char) (high << 4 | low);
+		text += 2;
+		if (*text == '-' && i % 2 == 1 && i < UUID_LEN - 1)
+			text++;
+	}
+	return *text == '\0';
+}
+
+void
+bambi_uuid_print(const pg_uuid_t *id, char text[UUID_TEXT_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 0; i < UUID_LEN; i++)
+	{
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*text++ = '-';
+		*text++ = digits[id->data[i] >> 4];
+		*text++ = digits[id->data[i] & 0x0f];
+	}
+	*text = '\0';
+}
+
+Datum
+bambi_uuid_v7(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	bambi_uuid_make(id);
+	PG_RETURN_UUID_P(id);
+}
+
+Datum
+bambi_uuid_floor(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	bambi_uuid_lowest(PG_GETARG_TIMESTAMPTZ(0), id);
+	PG_RETURN_UUID_P(id);
+}
+
+Datum
+bambi_uuid_time(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *id = PG_GETARG_UUID_P(0);
+	int64		ms = 0;
+
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | id->data[i];
+	PG_RETURN_TIMESTAMPTZ(ms * US_PER_MS - EPOCH_US);
+}
