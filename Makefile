@@ -1,0 +1,58 @@
+# bambi: image generation inside PostgreSQL.
+#
+#	make, make install, make installcheck	as with any PGXS extension
+#	make demo, make demo-stop		see it work, in a private cluster
+#	make check				build and run every test
+#
+# installcheck needs a running server with
+#	shared_preload_libraries = 'bambi'
+#	bambi.databases = 'contrib_regression,isolation_regression'
+# and the key service of docs/reference.md; make check makes one itself.
+
+PG_CONFIG ?= pg_config
+export PG_CONFIG
+
+extension = $(MAKE) -C src/extension
+courier = $(MAKE) -C src/courier
+harness = test/harness
+
+all install uninstall clean:
+	+$(extension) $@
+	+$(courier) $@
+
+installcheck:
+	+$(extension) $@
+
+demo:
+	@test/demo/demo.sh
+
+demo-stop:
+	@test/demo/demo-stop.sh
+
+check:
+	@$(harness)/check.sh
+
+# parts of check, for work on one of them
+check-harness check-unit check-mock check-layers check-indent check-warnings \
+check-regress check-isolation check-tap:
+	@$(harness)/check.sh $(@:check-%=%)
+
+check-fuzz:
+	$(MAKE) -C test/fuzz check
+
+indent:
+	@test/lint/indent.sh --write
+
+bench:
+	@test/bench/bench.sh
+
+# make torture ROUNDS=1000
+ROUNDS ?= 20
+torture:
+	@ROUNDS=$(ROUNDS) $(harness)/check.sh torture
+
+.PHONY: all install uninstall clean installcheck demo demo-stop check \
+	check-harness check-unit check-mock check-layers check-indent \
+	check-warnings check-regress check-isolation check-tap check-fuzz \
+	indent bench torture
+.DEFAULT_GOAL := all

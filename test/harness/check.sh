@@ -1,0 +1,236 @@
+#!/usr/bin/env bash
+#
+# check.sh
+#	Builds bambi, installs it and runs every test.
+#
+# Usage: check.sh [GROUP]...	(all groups without an argument)
+#
+# Ends with "N passed, N failed" and fails if anything failed.  What cannot
+# run counts as failed: a group without results, a test that skips, a plan
+# that was not fulfilled, a command that ends badly.  The log of each group is
+# kept when something failed.
+
+set -euo pipefail
+
+self=$(readlink -f "$0")
+top=${self%/test/harness/check.sh}
+cd "$top"
+. test/harness/cluster.sh
+
+# in this order; a later one may need what an earlier one made
+all_groups=(harness unit mock layers indent warnings regress isolation tap torture)
+
+jobs=$(nproc)
+export ROUNDS=${ROUNDS:-3}
+
+# ---- groups; each prints results as TAP or as pg_regress does
+
+as_root() {
+	if [ "$(id -u)" = 0 ]
+	then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+group_build() {
+	make -j"$jobs" all
+	make -j"$jobs" -C test/mock all
+	as_root make install PG_CONFIG="$PG_CONFIG"
+	echo 'ok 1 - builds and installs'
+	echo '1..1'
+}
+
+group_harness() {
+	test/harness/selftest.sh
+}
+
+group_unit() {
+	make -C test/unit check
+}
+
+group_mock() {
+	make -C test/mock check
+}
+
+group_layers() {
+	test/lint/layers.pl
+}
+
+group_indent() {
+	test/lint/indent.sh
+}
+
+# Separate trees, so that the objects of the first build stay.
+group_warnings() {
+	local number=0 failed=0 compiler part
+	for compiler in gcc clang
+	do
+		local tree=$scratch/warnings-$compiler
+		mkdir "$tree"
+		tar -c --exclude='*.o' --exclude='*.d' --exclude='*.so' \
+			--exclude='*.a' --exclude=build --exclude=bambi-courier \
+			--exclude=bambi-mock \
+			bambi.control Makefile src sql test | tar -x -C "$tree"
+		for part in src/extension src/courier test/mock test/unit test/bench
+		do
+			number=$((number + 1))
+			if make -k -j"$jobs" -C "$tree/$part" CC="$compiler" COPT=-Werror \
+				all
+			then
+				echo "ok $number - $part has no warning of $compiler"
+			else
+				echo "not ok $number - $part has no warning of $compiler"
+				failed=1
+			fi
+		done
+	done
+	echo "1..$number"
+	return $failed
+}
+
+# One cluster for pg_regress and isolation tests, made when first needed.
+need_cluster() {
+	local dir=$scratch/cluster
+	if [ ! -d "$dir" ]
+	then
+		cluster_make "$dir" 'contrib_regression,isolation_regression' \
+			'fsync = off' "bambi.shutdown_grace = '1s'"
+	fi
+	if [ ! -f "$dir/data/postmaster.pid" ]
+	then
+		cluster_start "$dir"
+	fi
+	PGHOST=$dir/socket
+	PGPORT=$(sed -n 4p "$dir/data/postmaster.pid")
+	PGUSER=postgres
+	export PGHOST PGPORT PGUSER
+}
+
+group_regress() {
+	need_cluster
+	make -C src/extension installcheck ISOLATION= ||
+		{ cat regression.diffs; return 1; }
+}
+
+group_isolation() {
+	need_cluster
+	make -C src/extension installcheck REGRESS= ||
+		{ cat output_iso/regression.diffs; return 1; }
+}
+
+# The user who runs the server may not be able to read this tree.
+run_perl() {
+	local dir=$scratch/perl-$1 pgxs
+	shift
+	mkdir "$dir"
+	tar -c test/t test/torture test/fixtures test/mock/bambi-mock |
+		tar -x -C "$dir"
+	if [ "$(id -u)" = 0 ]
+	then
+		chown -R postgres: "$dir"
+	fi
+	pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/../..
+	as_server env TESTDIR="$dir" TESTDATADIR="$dir" TESTLOGDIR="$dir/log" \
+		PATH="$(bindir):$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
+		BAMBI_MOCK="$dir/test/mock/bambi-mock" \
+		BAMBI_COURIER="$(bindir)/bambi-courier" \
+		ROUNDS="$ROUNDS" \
+		sh -c 'cd "$TESTDIR" && exec prove -v --merge -I "$1" -I test/t/lib $2' \
+		sh "$pgxs/src/test/perl" "$*"
+}
+
+group_tap() {
+	run_perl tap 'test/t/*.pl'
+}
+
+group_torture() {
+	run_perl torture 'test/torture/*.pl'
+}
+
+# ---- counting
+
+# Prints "passed failed" of a group's log, its exit status known.
+count() {
+	awk -v status="$2" -f test/harness/count.awk "$1"
+}
+
+show_failure() {
+	local log=$1
+	grep -nE '^not ok|# *[Ss][Kk][Ii][Pp]|\.\.\. FAILED|[Ee]rror' "$log" |
+		head -n 40 || true
+	echo "    ... the end of $log:"
+	tail -n 40 "$log" | sed 's/^/    /'
+}
+
+# ---- main
+
+if [ "${1:-}" = --group ]
+then
+	scratch=$3
+	"group_$2"
+	exit
+fi
+
+test/harness/packages.sh check
+
+if [ $# -gt 0 ]
+then
+	groups=(build "$@")
+else
+	groups=(build "${all_groups[@]}")
+fi
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/bambi-check.XXXXXX")
+chmod 755 "$scratch"
+
+leave() {
+	cluster_stop "$scratch/cluster" || true
+	if [ "${failed:-1}" = 0 ]
+	then
+		rm -rf "$scratch"
+	fi
+}
+trap leave EXIT
+
+passed=0
+failed=0
+begun=$SECONDS
+for group in "${groups[@]}"
+do
+	log=$scratch/$group.log
+	since=$SECONDS
+	status=0
+	limit=600
+	if [ "$group" = torture ]
+	then
+		limit=$((300 + 120 * ROUNDS))
+	fi
+	timeout -k 10 "$limit" \
+		"$self" --group "$group" "$scratch" >"$log" 2>&1 </dev/null || status=$?
+	read -r good bad < <(count "$log" "$status")
+	printf '%-10s %5d ok %5d not ok  %4d s\n' "$group" "$good" "$bad" \
+		$((SECONDS - since))
+	sed -n 's/^# \(torture: \)/           \1/p' "$log"
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	if [ "$bad" -gt 0 ]
+	then
+		show_failure "$log"
+	fi
+	if [ "$group" = build ] && [ "$bad" -gt 0 ]
+	then
+		echo "nothing else can run"
+		failed=$((failed + ${#groups[@]} - 1))
+		break
+	fi
+done
+
+if [ "$failed" -gt 0 ]
+then
+	echo "logs are in $scratch"
+fi
+echo "took $((SECONDS - begun)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

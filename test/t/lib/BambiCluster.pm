@@ -1,0 +1,531 @@
+# BambiCluster.pm
+#	A server with bambi, its mock provider, and users, for tests of their life.
+#
+#	my $bambi = BambiCluster->start('name', conf => "...", mock => [...]);
+#	$bambi->sign_up('alice');
+#	$bambi->add_key('alice');
+#	my $id = $bambi->generate('alice', 'a fawn in the snow');
+#	$bambi->wait_for_status($id, 'succeeded');
+#
+# A user's name is its login role too, tied to the user by bambi.user_id.  The
+# provider "openai" is the mock; "sandbox" is itself.  A process is held at a
+# labelled point by hold(), and goes on after release():
+#
+#	$bambi->hold('claim-committed');
+#	my $id = $bambi->generate('alice', 'a fawn');
+#	kill 'KILL', $bambi->wait_held('claim-committed');
+#
+# Environment: BAMBI_MOCK and BAMBI_COURIER are programs.
+
+package BambiCluster;
+
+use strict;
+use warnings;
+
+use Carp;
+use HTTP::Tiny;
+use IPC::Run;
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Symbol qw(gensym);
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+my $database = 'bambi';
+my $patience = $PostgreSQL::Test::Utils::timeout_default;
+
+# Makes and starts all of it; conf is added to postgresql.conf, mock are
+# options of bambi-mock.
+sub start
+{
+	my ($class, $name, %with) = @_;
+
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $dir = $node->basedir;
+	my $self = bless { node => $node, dir => $dir, user => {} }, $class;
+
+	$self->start_mock(@{ $with{mock} // [] });
+
+	$node->init(extra => [ '-U', 'postgres', '-E', 'UTF8', '--no-locale' ]);
+	mkdir "$dir/$_", 0700 foreach qw(spool points);
+	system_or_bail($ENV{BAMBI_COURIER}, '--make-key', "$dir/master.pem");
+	$node->append_conf(
+		'postgresql.conf', <<"CONF" . ($with{conf} // ''));
+shared_preload_libraries = 'bambi'
+restart_after_crash = on
+log_statement = none
+max_worker_processes = 16
+bambi.databases = '$database'
+bambi.key_service = 'file'
+bambi.key_file = '$dir/master.pem'
+bambi.spool_directory = '$dir/spool'
+bambi.debug_points = '$dir/points'
+CONF
+	$ENV{PGUSER} = 'postgres';
+	$node->start;
+	$self->install unless $with{empty};
+	return $self;
+}
+
+# CREATE EXTENSION and bambi_setup() in a new database, the mock as openai.
+sub install
+{
+	my ($self) = @_;
+
+	$self->{node}->safe_psql('postgres', "CREATE DATABASE $database");
+	$self->sql(
+		'CREATE EXTENSION bambi CASCADE',
+		'SELECT bambi_setup()');
+	$self->point_openai_to_mock;
+	return;
+}
+
+sub point_openai_to_mock
+{
+	my ($self) = @_;
+
+	$self->sql("UPDATE bambi.api_providers
+		SET api_base_url = 'http://127.0.0.1:$self->{mock_port}/v1',
+			allowed_networks = '{127.0.0.1/32}'
+		WHERE slug = 'openai'");
+	return;
+}
+
+sub node { return $_[0]{node} }
+sub spool { return "$_[0]{dir}/spool" }
+
+# ---- SQL
+
+# As the operator, each statement by itself; the last one's rows.
+sub sql
+{
+	my ($self, @statements) = @_;
+	my $rows;
+
+	$rows = $self->{node}->safe_psql($database, $_) foreach @statements;
+	return $rows;
+}
+
+# As a user who signed up; dies with the error if there is one.
+sub sql_as
+{
+	my ($self, $name, $statement) = @_;
+
+	return $self->{node}
+	  ->safe_psql($database, $statement, extra_params => [ '-U', $name ]);
+}
+
+# The same, for what should fail: (exit status, rows, error text).
+sub try_as
+{
+	my ($self, $name, $statement) = @_;
+	my ($rows, $error);
+
+	my $status = $self->{node}->psql(
+		$database, $statement,
+		stdout => \$rows,
+		stderr => \$error,
+		extra_params => [ '-U', $name ]);
+	return ($status, $rows, $error);
+}
+
+# A session that stays open: ->query_safe($sql), ->quit.
+sub session
+{
+	my ($self, $name) = @_;
+
+	return $self->{node}
+	  ->background_psql($database, extra_params => [ '-U', $name ]);
+}
+
+# ---- users and generations
+
+# A user with a login role of the same name; its id.
+sub sign_up
+{
+	my ($self, $name) = @_;
+	my $id = $self->sql(
+		"SELECT bambi_sign_up('$name\@example.com', 'correct horse')");
+
+	$self->sql(
+		"CREATE ROLE $name LOGIN IN ROLE bambi_user",
+		"ALTER ROLE $name SET bambi.user_id = '$id'");
+	return $self->{user}{$name} = $id;
+}
+
+# As many generations as a test likes.
+sub lift_quota
+{
+	my ($self) = @_;
+
+	$self->sql('UPDATE bambi.plans SET generations_per_period = NULL');
+	return;
+}
+
+# The courier's public key is there once it runs, which adding a key needs.
+sub add_key
+{
+	my ($self, $name, $key) = @_;
+
+	$key //= 'sk-test-' . $name;
+	$self->poll('SELECT EXISTS (SELECT FROM bambi.encryption_keys
+		WHERE is_current)')
+	  or croak 'there is no sealing key';
+	return $self->sql_as($name,
+		"SELECT bambi_add_key('openai', '$key', 'key of $name')");
+}
+
+# Queues one and returns its id.
+sub generate
+{
+	my ($self, $name, $prompt, $model, $parameters) = @_;
+
+	$model //= 'openai/gpt-image-2';
+	$parameters //= '{"quality": "low", "size": "1024x1024"}'
+	  if $model =~ /^openai/;
+	$parameters //= '{}';
+	return $self->sql_as($name,
+		"SELECT bambi_generate(\$p\$$prompt\$p\$, '$model', '$parameters')");
+}
+
+# The same in a psql of its own, whose output ends in the scalars that are
+# given; ->finish waits for it.
+sub generate_in_background
+{
+	my ($self, $name, $prompt, $id, $error) = @_;
+
+	return IPC::Run::start(
+		[
+			$self->{node}->installed_command('psql'), '-XAtq',
+			'-d', $self->{node}->connstr($database), '-U', $name,
+			'-c', "SELECT bambi_generate(\$p\$$prompt\$p\$,
+				'openai/gpt-image-2',
+				'{\"quality\": \"low\", \"size\": \"1024x1024\"}')"
+		],
+		'>', $id, '2>', $error);
+}
+
+sub status_of
+{
+	my ($self, $id) = @_;
+
+	return $self->sql(
+		"SELECT status FROM bambi.image_generations WHERE id = '$id'");
+}
+
+# Until a query says t.
+sub poll
+{
+	my ($self, $query) = @_;
+
+	return $self->{node}->poll_query_until($database, $query);
+}
+
+# A test of its own: that the generation gets there.
+sub wait_for_status
+{
+	my ($self, $id, $status, $says) = @_;
+
+	my $reached = $self->poll("SELECT status = '$status'
+		FROM bambi.image_generations WHERE id = '$id'");
+	ok($reached, $says // "generation is $status")
+	  or diag($self->sql("SELECT status, error_code, error_message
+		FROM bambi.image_generations WHERE id = '$id'"));
+	return $reached;
+}
+
+# ---- processes
+
+# Waits for a condition of this process's own, given as code.
+sub wait_until
+{
+	my ($self, $what, $code) = @_;
+	my $end = time + $patience;
+
+	until ($code->())
+	{
+		croak "waited in vain for $what" if time > $end;
+		usleep(10_000);
+	}
+	return;
+}
+
+sub worker_pid
+{
+	my ($self) = @_;
+	my $pid;
+
+	$self->wait_until('the worker', sub {
+			$pid = $self->sql("SELECT pid FROM pg_stat_activity
+				WHERE backend_type = 'bambi worker'
+					AND datname = '$database'");
+			return $pid ne '';
+		});
+	return $pid;
+}
+
+# Couriers of this cluster, living ones, their keepers left out: a keeper is
+# the parent of its courier.  The spool folder is their working directory.
+sub couriers
+{
+	my ($self) = @_;
+	my %parent;
+
+	foreach my $proc (glob '/proc/[0-9]*')
+	{
+		my $pid = substr $proc, length '/proc/';
+		my $where = readlink "$proc/cwd";
+
+		next unless defined $where && index($where, $self->spool . '/') == 0;
+		my $stat = -r "$proc/stat" ? slurp_stat($pid) : undef;
+		next unless defined $stat && $stat->{state} ne 'Z';
+		$parent{$pid} = $stat->{parent};
+	}
+	my %is_keeper = map { $_ => 1 } values %parent;
+	return grep { !$is_keeper{$_} } sort { $a <=> $b } keys %parent;
+}
+
+sub slurp_stat
+{
+	my ($pid) = @_;
+
+	open my $in, '<', "/proc/$pid/stat" or return;
+	my $line = <$in> // '';
+	close $in;
+	return unless $line =~ /^\d+ \(.*\) (\S) (\d+)/s;
+	return { state => $1, parent => $2 };
+}
+
+sub courier_pid
+{
+	my ($self) = @_;
+	my @pids;
+
+	$self->wait_until('the courier',
+		sub { @pids = $self->couriers; return @pids > 0 });
+	return $pids[-1];
+}
+
+sub is_alive
+{
+	my ($self, $pid) = @_;
+	my $stat = slurp_stat($pid);
+
+	return defined $stat && $stat->{state} ne 'Z';
+}
+
+# kill -9 of one process, until it is gone.
+sub kill9
+{
+	my ($self, $pid) = @_;
+
+	kill 'KILL', $pid;
+	$self->wait_until("the end of $pid", sub { !$self->is_alive($pid) });
+	return;
+}
+
+# kill -9 of the postmaster, until its children have noticed.
+sub kill9_postmaster
+{
+	my ($self) = @_;
+	my $data = $self->{node}->data_dir;
+
+	$self->{node}->kill9;
+	$self->wait_until('the end of the server', sub {
+			return !grep { (readlink("$_/cwd") // '') eq $data }
+			  glob '/proc/[0-9]*';
+		});
+	return;
+}
+
+# After a crash of a backend or worker, the server lets nobody in for a moment.
+sub wait_for_server
+{
+	my ($self) = @_;
+
+	$self->wait_until('the server', sub {
+			return $self->{node}->psql($database, 'SELECT 1') == 0;
+		});
+	return;
+}
+
+# ---- labelled points
+
+sub hold
+{
+	my ($self, @points) = @_;
+
+	foreach my $point (@points)
+	{
+		unlink "$self->{dir}/points/$point.reached";
+		append_to_file("$self->{dir}/points/$point", '');
+	}
+	return;
+}
+
+# Waits until somebody is held there; its pid.
+sub wait_held
+{
+	my ($self, $point) = @_;
+	my $file = "$self->{dir}/points/$point.reached";
+
+	$self->wait_until("somebody at $point", sub { -s $file });
+	my $pid = slurp_file($file);
+	$pid =~ s/\s//g;
+	return $pid;
+}
+
+sub was_reached
+{
+	my ($self, $point) = @_;
+
+	return -s "$self->{dir}/points/$point.reached" ? 1 : 0;
+}
+
+sub release
+{
+	my ($self, @points) = @_;
+
+	unlink "$self->{dir}/points/$_" foreach @points;
+	return;
+}
+
+# ---- the mock provider
+
+sub start_mock
+{
+	my ($self, @options) = @_;
+	my $port_file = "$self->{dir}/mock.port";
+
+	unlink $port_file;
+	$self->{mock_in} = gensym;
+	$self->{mock} = IPC::Run::start(
+		[
+			$ENV{BAMBI_MOCK}, '--quiet', '--until-eof',
+			'--port-file', $port_file,
+			'--port', $self->{mock_port} // 0,
+			'--ledger', "$self->{dir}/ledger", @options
+		],
+		'<pipe', $self->{mock_in},
+		'>', "$self->{dir}/mock.out",
+		'2>', "$self->{dir}/mock.err");
+	$self->wait_until('the mock', sub { -s $port_file });
+	chomp($self->{mock_port} = slurp_file($port_file));
+	return;
+}
+
+sub stop_mock
+{
+	my ($self) = @_;
+
+	return unless $self->{mock};
+	close $self->{mock_in};
+	$self->{mock}->kill_kill;
+	delete $self->{mock};
+	return;
+}
+
+# POST /_mock/WHAT: faults (a hash, or an array of them), release, reset.
+sub mock
+{
+	my ($self, $what, $wish) = @_;
+
+	my $answer = HTTP::Tiny->new->post(
+		"http://127.0.0.1:$self->{mock_port}/_mock/$what",
+		{ content => defined $wish ? encode_json($wish) : '' });
+	croak "mock: $answer->{content}" unless $answer->{success};
+	return;
+}
+
+sub mock_stats
+{
+	my ($self) = @_;
+
+	return decode_json(HTTP::Tiny->new->get(
+			"http://127.0.0.1:$self->{mock_port}/_mock/stats")->{content});
+}
+
+# What the provider saw: a hash per call, in order.
+sub ledger
+{
+	my ($self) = @_;
+	my $file = "$self->{dir}/ledger";
+
+	return -e $file ? map { decode_json($_) } split /\n/, slurp_file($file) : ();
+}
+
+# Calls that it took money for.
+sub charges
+{
+	my ($self) = @_;
+
+	return grep { $_->{charged} } $self->ledger;
+}
+
+# A test of its own, and the one that matters: what the provider charged is
+# what succeeded or is uncertain, and no generation was charged twice.
+sub ledger_is_equal
+{
+	my ($self, $says) = @_;
+	$says //= 'ledger and database agree';
+	my %charged;
+
+	foreach my $call ($self->charges)
+	{
+		$charged{ $call->{generation} || 'a call without an id' }++;
+	}
+	my @wrong = map { "$_ was charged $charged{$_} times" }
+	  grep { $charged{$_} > 1 } sort keys %charged;
+
+	foreach my $row (split /\n/, $self->sql(
+			"SELECT g.id, g.status FROM bambi.image_generations g
+			  JOIN bambi.models m ON m.id = g.model_id
+			  JOIN bambi.api_providers p ON p.id = m.provider_id
+			 WHERE p.slug = 'openai' ORDER BY g.id"))
+	{
+		my ($id, $status) = split /\|/, $row;
+		my $was_charged = delete $charged{$id} // 0;
+
+		push @wrong, "$id is $status but was charged"
+		  if $was_charged && $status !~ /^(succeeded|uncertain)$/;
+		push @wrong, "$id is $status but was not charged"
+		  if !$was_charged && $status eq 'succeeded';
+	}
+	push @wrong, map { "$_ was charged and is not in the database" }
+	  sort keys %charged;
+	return ok(!@wrong, $says) || diag(join "\n", @wrong);
+}
+
+# Of these ids, how many are lost, and how many were charged twice.
+sub totals
+{
+	my ($self, @ids) = @_;
+	my %there = map { $_ => 1 } split /\n/,
+	  $self->sql('SELECT id FROM bambi.image_generations');
+	my %charged;
+
+	$charged{ $_->{generation} }++ foreach $self->charges;
+	return (
+		scalar(grep { !$there{$_} } @ids),
+		scalar(grep { $_ > 1 } values %charged));
+}
+
+sub stop
+{
+	my ($self, $mode) = @_;
+
+	$self->{node}->stop($mode);
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+
+	local $?;
+	$self->stop_mock;
+	return;
+}
+
+1;
