@@ -33,8 +33,8 @@ check:
 	@$(harness)/check.sh
 
 # parts of check, for work on one of them
-check-harness check-unit check-mock check-layers check-indent check-warnings \
-check-regress check-isolation check-tap:
+check-harness check-unit check-mock check-layers check-reference check-indent \
+check-warnings check-regress check-isolation check-tap:
 	@$(harness)/check.sh $(@:check-%=%)
 
 check-fuzz:
@@ -52,7 +52,7 @@ torture:
 	@ROUNDS=$(ROUNDS) $(harness)/check.sh torture
 
 .PHONY: all install uninstall clean installcheck demo demo-stop check \
-	check-harness check-unit check-mock check-layers check-indent \
-	check-warnings check-regress check-isolation check-tap check-fuzz \
+	check-harness check-unit check-mock check-layers check-reference \
+	check-indent check-warnings check-regress check-isolation check-tap check-fuzz \
 	indent bench torture
 .DEFAULT_GOAL := all

@@ -1,51 +1,5 @@
 -- Asking for pictures.
 
-CREATE FUNCTION bambi_internal.token_cost(
-    model uuid, usage jsonb, at timestamptz)
-RETURNS numeric
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    -- input tokens include those that came from the provider's cache
-    SELECT CASE WHEN bool_and(u.price IS NOT NULL)
-                THEN round(sum(u.tokens * u.price) / 1000000, 6) END
-      FROM (SELECT t.tokens,
-                   (SELECT p.price FROM bambi.model_prices p
-                     WHERE p.model_id = model AND p.currency = 'USD'
-                       AND p.unit IN (t.unit, t.otherwise)
-                       AND p.valid_from <= at AND p.valid_to > at
-                     ORDER BY p.unit = t.unit DESC LIMIT 1) AS price
-              FROM (SELECT coalesce((usage->>'text_input')::numeric, 0),
-                           coalesce((usage->>'text_input_cached')::numeric, 0),
-                           coalesce((usage->>'image_input')::numeric, 0),
-                           coalesce((usage->>'image_input_cached')::numeric, 0),
-                           coalesce((usage->>'image_output')::numeric, 0),
-                           coalesce((usage->>'text_output')::numeric, 0))
-                   n (text, text_cached, image, image_cached, image_out,
-                      text_out),
-                   LATERAL (VALUES
-                       (n.text - n.text_cached,
-                        '1M text input tokens', NULL),
-                       (n.text_cached,
-                        '1M cached text input tokens', '1M text input tokens'),
-                       (n.image - n.image_cached,
-                        '1M image input tokens', NULL),
-                       (n.image_cached, '1M cached image input tokens',
-                        '1M image input tokens'),
-                       (n.image_out, '1M image output tokens', NULL),
-                       (n.text_out, '1M text output tokens', NULL))
-                   t (tokens, unit, otherwise)
-             WHERE t.tokens > 0) u
-$$;
-REVOKE ALL ON FUNCTION bambi_internal.token_cost(uuid, jsonb, timestamptz)
-    FROM PUBLIC;
-ALTER FUNCTION bambi_internal.token_cost(uuid, jsonb, timestamptz)
-    OWNER TO bambi_owner;
-COMMENT ON FUNCTION bambi_internal.token_cost(uuid, jsonb, timestamptz) IS
-    'USD for the tokens that a provider''s answer counts, at the prices of a '
-    'moment; NULL if it counts none, or if one kind has no price: unknown is '
-    'not zero.';
-
 CREATE FUNCTION bambi_internal.generate(
     prompt text, model text, parameters jsonb, configuration uuid,
     idempotency_key text)
@@ -53,6 +7,11 @@ RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 -- reserves quota and queues, which users may not do by themselves
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- or each check of a foreign key to a partitioned table is planned anew
+SET plan_cache_mode = force_generic_plan
+-- plans are kept from when the tables were empty, and a bitmap scan would wade
+-- through every old version of a busy user's row
+SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_seqscan = off
 AS 'MODULE_PATHNAME', 'bambi_generate';
 REVOKE ALL ON FUNCTION
     bambi_internal.generate(text, text, jsonb, uuid, text) FROM PUBLIC;

@@ -19,6 +19,9 @@
 
 #define SMALL_PICTURE	(16 * 1024)
 
+/* Most outcomes fit; the text grows where one does not. */
+#define USUAL_OUTCOME	1024
+
 /*
  * Limits of what a provider may make us repeat; ten prompts of this size,
  * each character escaped, stay below FRAME_MAX_JSON.
@@ -61,12 +64,20 @@ answer_build(Answer *answer, AnswerFacts *facts)
 	Text		text = {NULL, 0, 0};
 	size_t		part_from = 0;
 	size_t		outcome_at;
+	size_t		room = USUAL_OUTCOME;
 	size_t		kept = 0;
 	size_t		at = 0;
 	FrameHead	head;
 	int			i;
 
 	memset(answer, 0, sizeof(*answer));
+	for (i = 0; i < facts->picture_count; i++)
+	{
+		if (facts->pictures[i].picture.len <= SMALL_PICTURE)
+			room += FRAME_HEAD_SIZE + facts->pictures[i].picture.len;
+	}
+	text_reserve(&text, room);
+
 	for (i = 0; i < facts->picture_count; i++)
 	{
 		Picture    *picture = &facts->pictures[i].picture;

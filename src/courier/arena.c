@@ -15,8 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A request of some 600 bytes, its headers and its answer fit in one. */
-#define BLOCK_SIZE	(8 * 1024)
+/* A usual job with its request and its answer fits in one. */
+#define BLOCK_SIZE	(16 * 1024)
+
+/* Blocks kept for the next arena; a sanitizer wants to see them go. */
+#ifdef __SANITIZE_ADDRESS__
+#define MAX_SPARE_BLOCKS	0
+#else
+#define MAX_SPARE_BLOCKS	64
+#endif
+
 #define ALIGNMENT	16
 
 typedef struct Block
@@ -24,7 +32,8 @@ typedef struct Block
 	struct Block *next;
 	size_t		size;
 	size_t		used;
-	_Alignas(ALIGNMENT) uint8_t bytes[];
+	size_t		unused;			/* bytes begin at a multiple of ALIGNMENT */
+	uint8_t		bytes[];
 } Block;
 
 typedef struct Release
@@ -40,10 +49,22 @@ struct Arena
 	Release    *releases;		/* the newest first */
 };
 
+static Block *spare_blocks;
+static int	spare_count;
+
 static Block *
 new_block(size_t size)
 {
-	Block	   *block = malloc(sizeof(Block) + size);
+	Block	   *block;
+
+	if (size == BLOCK_SIZE && spare_blocks != NULL)
+	{
+		block = spare_blocks;
+		spare_blocks = block->next;
+		spare_count--;
+	}
+	else
+		block = malloc(sizeof(Block) + size);
 
 	if (block == NULL)
 		abort();
@@ -114,7 +135,14 @@ arena_destroy(Arena *arena)
 	{
 		Block	   *next = block->next;
 
-		free(block);
+		if (block->size == BLOCK_SIZE && spare_count < MAX_SPARE_BLOCKS)
+		{
+			block->next = spare_blocks;
+			spare_blocks = block;
+			spare_count++;
+		}
+		else
+			free(block);
 		block = next;
 	}
 }

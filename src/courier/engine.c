@@ -52,7 +52,7 @@
 struct Call
 {
 	CURL	   *easy;
-	unsigned	era;			/* of the options that the handle was made with */
+	unsigned	era;			/* in which the handle was made */
 	struct curl_slist *headers;
 
 	Exchange   *x;
@@ -128,7 +128,8 @@ on_timer(CURLM *m, long ms, void *context)
 }
 
 static int
-on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned)
+on_socket(CURL *easy, curl_socket_t fd, int what, void *context,
+		  void *assigned)
 {
 	(void) easy;
 	(void) context;

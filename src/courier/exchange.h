@@ -83,10 +83,10 @@ typedef struct Request
 	bool		is_paid;		/* never written twice, never redirected */
 
 	/*
-	 * Where in the answer pictures stand as base64, e.g.
-	 * "data[].b64_json"; NULL if nowhere.  They are decoded while they
-	 * arrive and end in reply.pictures; in reply.body each is replaced by
-	 * its index in that array, as a string.
+	 * Where in the answer pictures stand as base64, e.g. "data[].b64_json";
+	 * NULL if nowhere.  They are decoded while they arrive and end in
+	 * reply.pictures; in reply.body each is replaced by its index in that
+	 * array, as a string.
 	 */
 	const char *picture_path;
 } Request;

@@ -70,8 +70,15 @@ struct Work
 	int			stored;			/* how many of them */
 };
 
+/*
+ * Kept from one job to the next: it is large, and a key service that answers
+ * at once needs one only.
+ */
+static Jwe *spare_jwe;
+
 static bool read_order(Work *work, Order *order);
 static void open_key(Work *work);
+static void put_back_jwe(Work *work);
 static void ask(Work *work);
 static void read_pictures(Work *work);
 static void store_next(Work *work);
@@ -212,6 +219,16 @@ read_order(Work *work, Order *order)
 
 /* ---- the key ---- */
 
+static void
+put_back_jwe(Work *work)
+{
+	if (spare_jwe == NULL)
+		spare_jwe = work->jwe;
+	else
+		free(work->jwe);
+	work->jwe = NULL;
+}
+
 static Next
 step_key(Runner *runner)
 {
@@ -237,6 +254,7 @@ key_ended(Runner *runner, Next next)
 		OPENSSL_cleanse(plain, plain_len);
 	}
 	OPENSSL_cleanse(work->cek, sizeof(work->cek));
+	put_back_jwe(work);
 	exchange_clear_reply(&runner->x);
 	if (work->secret == NULL)
 	{
@@ -253,10 +271,10 @@ open_key(Work *work)
 {
 	Runner	   *runner = &work->runner;
 
-	work->jwe = malloc(sizeof(Jwe));
+	work->jwe = spare_jwe != NULL ? spare_jwe : malloc(sizeof(Jwe));
 	if (work->jwe == NULL)
 		abort();
-	arena_on_destroy(work->arena, free, work->jwe);
+	spare_jwe = NULL;
 	if (jwe_parse(work->job->key, work->job->key_len, work->jwe) != JWE_OK ||
 		strcmp(work->jwe->sub, work->order.user) != 0 ||
 		strcmp(work->jwe->prv, work->order.provider) != 0)
@@ -540,6 +558,7 @@ answer(Job *job, FrameResult result, const Fault *fault, long retry_after_ms)
 
 	if (work != NULL)
 	{
+		put_back_jwe(work);
 		for (i = 0; i < MAX_PICTURES; i++)
 		{
 			free(work->pictures[i].picture.bytes);
@@ -612,6 +631,7 @@ job_destroy(Job *job)
 	if (job->work != NULL)
 	{
 		stop_work(job->work);
+		put_back_jwe(job->work);
 		exchange_clear_reply(&job->work->runner.x);
 		arena_destroy(job->work->arena);
 	}

@@ -181,6 +181,8 @@ hang_up(void)
 static void
 enqueue(const uint8_t *bytes, size_t len, int *unsent)
 {
+	Piece	   *piece;
+
 	if (out_count == out_size)
 	{
 		size_t		size = out_size == 0 ? 256 : out_size * 2;
@@ -196,9 +198,10 @@ enqueue(const uint8_t *bytes, size_t len, int *unsent)
 		out_size = size;
 		out_first = 0;
 	}
-	out[(out_first + out_count++) % out_size] = (Piece) {
-		bytes, len, unsent
-	};
+	piece = &out[(out_first + out_count++) % out_size];
+	piece->bytes = bytes;
+	piece->len = len;
+	piece->unsent = unsent;
 }
 
 void
@@ -248,7 +251,7 @@ link_log(FrameLevel level, const char *format,...)
 void
 link_flush(void)
 {
-	bool		sent_any = false;
+	bool		sent_outcome = false;
 
 	while (link_fd >= 0 && out_count > 0)
 	{
@@ -283,10 +286,11 @@ link_flush(void)
 			drop_all();
 			break;
 		}
-		sent_any = true;
 		out_sent += (size_t) n;
 		while (out_count > 0 && out_sent >= out[out_first].len)
 		{
+			/* only answers are lent */
+			sent_outcome |= out[out_first].unsent != NULL;
 			out_sent -= out[out_first].len;
 			drop_first();
 		}
@@ -294,6 +298,6 @@ link_flush(void)
 	if (link_fd >= 0)
 		loop_watch(link_fd, LOOP_READ | (out_count > 0 ? LOOP_WRITE : 0),
 				   ready);
-	if (sent_any)
+	if (sent_outcome)
 		POINT("outcome-sent");
 }

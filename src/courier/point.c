@@ -31,6 +31,7 @@ point_arm(const char *directory)
 void
 point_hold(const char *name)
 {
+	static const struct timespec pause = {0, POLL_NS};
 	char		path[PATH_MAX + 64];
 	char		reached[PATH_MAX + 80];
 	FILE	   *file;
@@ -52,5 +53,5 @@ point_hold(const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", points_directory, name);
 	while (access(path, F_OK) == 0)
-		nanosleep(&(struct timespec) {.tv_nsec = POLL_NS}, NULL);
+		nanosleep(&pause, NULL);
 }

@@ -12,17 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SIZE	1024
-
 char *
 text_reserve(Text *text, size_t len)
 {
 	if (text->size - text->len < len)
 	{
-		size_t		size = text->size > 0 ? text->size : FIRST_SIZE;
+		size_t		size = text->size * 2;
 
-		while (size - text->len < len)
-			size *= 2;
+		if (size < text->len + len)
+			size = text->len + len;
 		text->bytes = realloc(text->bytes, size);
 		if (text->bytes == NULL)
 			abort();

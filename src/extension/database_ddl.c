@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
@@ -28,6 +29,9 @@
 #define POLL_MS				10
 
 static ProcessUtility_hook_type previous_utility = NULL;
+
+/* Of the running transaction, or NULL. */
+static BambiWorkerSlot *held_slot = NULL;
 
 /* The value of an option by name, or NULL. */
 static const char *
@@ -110,6 +114,21 @@ has_worker(BambiWorkerSlot *slot)
 	return has;
 }
 
+/*
+ * The worker comes back when the transaction is over, not when the command
+ * is: until then the launcher still sees the database under its old name.
+ */
+static void
+let_go(XactEvent event, void *arg)
+{
+	if (held_slot == NULL ||
+		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		 event != XACT_EVENT_PREPARE))
+		return;
+	set_holder(held_slot, 0);
+	held_slot = NULL;
+}
+
 /* After LONGEST_WAIT_MS the command itself says who is in its way. */
 static void
 hold(BambiWorkerSlot *slot)
@@ -124,6 +143,23 @@ hold(BambiWorkerSlot *slot)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+static void
+hold_until_end(BambiWorkerSlot *slot)
+{
+	static bool callback_is_registered = false;
+
+	if (!callback_is_registered)
+	{
+		RegisterXactCallback(let_go, NULL);
+		callback_is_registered = true;
+	}
+	/* two databases in one transaction: the first has its worker back */
+	if (held_slot != NULL && held_slot != slot)
+		set_holder(held_slot, 0);
+	held_slot = slot;
+	hold(slot);
 }
 
 static void
@@ -148,24 +184,10 @@ process_utility(PlannedStmt * statement, const char *text,
 {
 	BambiWorkerSlot *slot = slot_to_hold(statement->utilityStmt);
 
-	if (slot == NULL)
-	{
-		run_command(statement, text, is_read_only_tree, context, params,
-					environment, destination, completion);
-		return;
-	}
-
-	PG_TRY();
-	{
-		hold(slot);
-		run_command(statement, text, is_read_only_tree, context, params,
-					environment, destination, completion);
-	}
-	PG_FINALLY();
-	{
-		set_holder(slot, 0);
-	}
-	PG_END_TRY();
+	if (slot != NULL)
+		hold_until_end(slot);
+	run_command(statement, text, is_read_only_tree, context, params,
+				environment, destination, completion);
 }
 
 void

@@ -3,8 +3,8 @@
  * generate.c
  *		bambi_generate: from a call to a row in the queue.
  *
- * Two statements do it: one reads all that decides, one reserves and queues.
- * The second is a single statement because it must hold together under
+ * Two statements do it: one reads all that decides, one reserves and queues
+ * (an idempotency key costs one more, to look for it).  The second is a single statement because it must hold together under
  * concurrency: a quota's last place is taken once, and of two sessions with
  * one idempotency key, one queues and the other gets the same id.
  *
@@ -34,6 +34,13 @@
 #define MOST_LOOKS		10
 
 typedef unsigned char RequestHash[PG_SHA256_DIGEST_LENGTH];
+
+/* A request that is to be queued once. */
+typedef struct Once
+{
+	char	   *key;			/* NULL: queued as often as it is asked */
+	RequestHash hash;
+} Once;
 
 PG_FUNCTION_INFO_V1(bambi_generate);
 
@@ -142,18 +149,18 @@ queue(const BambiRequest *request, const pg_uuid_t *id)
 		bambi_quota_refuse(&request->user);
 }
 
+/* The generation that the key was used for, if it was. */
 static bool
-find_request(const BambiRequest *request, const RequestHash hash,
-			 pg_uuid_t *id)
+find_request(const BambiRequest *request, const Once *once, pg_uuid_t *id)
 {
 	Datum		values[2];
 	bool		is_null;
 
 	values[0] = UUIDPGetDatum(&request->user);
-	values[1] = CStringGetTextDatum(request->idempotency_key);
+	values[1] = CStringGetTextDatum(once->key);
 	if (bambi_execute(&bambi_client_find_request, values, NULL) == 0)
 		return false;
-	require_same_request(hash,
+	require_same_request(once->hash,
 						 DatumGetByteaPP(bambi_result(0, 2, &is_null)));
 	*id = *DatumGetUUIDP(bambi_result(0, 1, &is_null));
 	return true;
@@ -161,17 +168,17 @@ find_request(const BambiRequest *request, const RequestHash hash,
 
 /* Queues, unless the key is there by now: then *id becomes that one's. */
 static void
-queue_once(const BambiRequest *request, const RequestHash hash, pg_uuid_t *id)
+queue_once(const BambiRequest *request, const Once *once, pg_uuid_t *id)
 {
 	Datum		values[13];
 	char		nulls[13];
 	bytea	   *stored = palloc(VARHDRSZ + sizeof(RequestHash));
 
 	SET_VARSIZE(stored, VARHDRSZ + sizeof(RequestHash));
-	memcpy(VARDATA(stored), hash, sizeof(RequestHash));
+	memcpy(VARDATA(stored), once->hash, sizeof(RequestHash));
 
 	set_values(request, id, values, nulls);
-	values[11] = CStringGetTextDatum(request->idempotency_key);
+	values[11] = CStringGetTextDatum(once->key);
 	values[12] = PointerGetDatum(stored);
 
 	for (int look = 0; look < MOST_LOOKS; look++)
@@ -185,7 +192,7 @@ queue_once(const BambiRequest *request, const RequestHash hash, pg_uuid_t *id)
 				bambi_quota_refuse(&request->user);
 			return;
 		}
-		if (find_request(request, hash, id))
+		if (find_request(request, once, id))
 			return;
 	}
 	bambi_refuse(BAMBI_TRY_LATER, NULL, NULL, NULL);
@@ -213,31 +220,33 @@ static Datum
 generate(PG_FUNCTION_ARGS)
 {
 	BambiRequest request;
-	RequestHash hash;
+	Once		once;
 	pg_uuid_t	id;
 
 	bambi_require_identity(&request.user);
 	bambi_request_take(&request, fcinfo, 0);
 	request.configuration = bambi_uuid_argument(fcinfo, 3, NULL);
-	request.idempotency_key = take_idempotency_key(fcinfo, 4);
+	once.key = take_idempotency_key(fcinfo, 4);
+	if (once.key)
+		hash_request(&request, once.hash);
 
-	bambi_request_look(&request);
-	if (request.idempotency_key)
-		hash_request(&request, hash);
-	if (request.known)
+	/* what was queued before is answered whatever has changed since */
+	if (once.key)
+		bambi_require_user(&request.user);
+	if (once.key && find_request(&request, &once, &id))
 	{
-		require_same_request(hash, request.known_hash);
-		answer(request.known);
-		return bambi_return_uuid(request.known);
+		answer(&id);
+		return bambi_return_uuid(&id);
 	}
 
+	bambi_request_look(&request);
 	bambi_request_resolve_model(&request);
 	bambi_request_resolve_key(&request);
 
 	bambi_uuid_make(&id);
 	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
-	if (request.idempotency_key)
-		queue_once(&request, hash, &id);
+	if (once.key)
+		queue_once(&request, &once, &id);
 	else
 		queue(&request, &id);
 

@@ -27,21 +27,16 @@
 enum
 {
 	LAST_TURN = BAMBI_QUOTA_COLUMNS + 1,
-	KNOWN_GENERATION,
-	KNOWN_HASH,
 	MODEL,
 	PROVIDER_SLUG,
-	MODEL_ID,
 	MODEL_NAME,
 	MODEL_IS_USABLE,
-	SUCCESSOR,
 	CAPABILITIES,
 	NEEDS_KEY,
 	KEY_COUNT,
 	KEY,
 	KEY_STATUS,
 	KEY_FITS,
-	KEY_NAMES,
 	IMAGE_PRICE,
 	TEXT_PRICE
 };
@@ -61,7 +56,6 @@ bambi_request_take(BambiRequest *request, FunctionCallInfo fcinfo, int first)
 		request->parameters =
 			bambi_parameters_given(PG_GETARG_JSONB_P(first + 2));
 	request->configuration = NULL;
-	request->idempotency_key = NULL;
 	request->now = GetCurrentTimestamp();
 }
 
@@ -96,8 +90,8 @@ bambi_request_look(BambiRequest *request)
 {
 	const char *name = request->model_name;
 	const char *slash = name ? strchr(name, '/') : NULL;
-	Datum		values[8];
-	char		nulls[9] = "        ";
+	Datum		values[7];
+	char		nulls[8] = "       ";
 	bool		is_null;
 
 	values[0] = UUIDPGetDatum(&request->user);
@@ -108,8 +102,7 @@ bambi_request_look(BambiRequest *request)
 	values[4] = UUIDPGetDatum(request->configuration);
 	nulls[4] = request->configuration ? ' ' : 'n';
 	values[5] = TimestampTzGetDatum(request->now);
-	set_text(&values[6], &nulls[6], request->idempotency_key);
-	values[7] = JsonbPGetDatum(request->parameters);
+	values[6] = JsonbPGetDatum(request->parameters);
 
 	if (bambi_execute(&bambi_client_look, values, nulls) == 0)
 		bambi_refuse_not_signed_in();
@@ -119,10 +112,6 @@ bambi_request_look(BambiRequest *request)
 
 	request->turn = DatumGetInt64(bambi_result(0, LAST_TURN, &is_null));
 	request->has_turn = !is_null;
-	request->known = pointer(0, KNOWN_GENERATION);
-	request->known_hash = pointer(0, KNOWN_HASH);
-	if (request->known_hash)
-		request->known_hash = PG_DETOAST_DATUM(PointerGetDatum(request->known_hash));
 }
 
 static void
@@ -134,14 +123,15 @@ refuse_model(const char *detail, const char *hint)
 static void
 refuse_unusable(uint64 row)
 {
-	char	   *successor = bambi_result_text(row, SUCCESSOR);
+	char	   *name = bambi_result_text(row, MODEL_NAME);
+	Datum		values[1];
+	const char *hint = "See bambi_models for those that are active.";
 
-	refuse_model(psprintf("Model \"%s\" is not offered any more.",
-						  bambi_result_text(row, MODEL_NAME)),
-				 successor ? psprintf("Its successor is \"%s/%s\".",
-									  bambi_result_text(row, PROVIDER_SLUG),
-									  successor) :
-				 "See bambi_models for those that are active.");
+	values[0] = PointerGetDatum(pointer(row, MODEL));
+	if (bambi_execute(&bambi_client_successor, values, NULL) > 0)
+		hint = psprintf("Its successor is \"%s\".", bambi_result_text(0, 1));
+	refuse_model(psprintf("Model \"%s\" is not offered any more.", name),
+				 hint);
 }
 
 /* Rows of the result that mean a model by its bare name. */
@@ -251,6 +241,21 @@ check_named_key(const BambiRequest *request)
 				   "Replace it with bambi_replace_key.");
 }
 
+static void
+refuse_choice(const BambiRequest *request)
+{
+	char	   *slug = bambi_result_text(request->row, PROVIDER_SLUG);
+	Datum		values[2];
+
+	values[0] = UUIDPGetDatum(&request->user);
+	values[1] = CStringGetTextDatum(slug);
+	(void) bambi_execute(&bambi_client_usable_keys, values, NULL);
+	refuse_key("more than one usable key",
+			   psprintf("Of provider \"%s\" you have %s.", slug,
+						bambi_result_text(0, 1)),
+			   "Name one by the argument \"configuration\"; see bambi_configurations.");
+}
+
 void
 bambi_request_resolve_key(BambiRequest *request)
 {
@@ -276,11 +281,7 @@ bambi_request_resolve_key(BambiRequest *request)
 				   psprintf("Add one: SELECT bambi_add_key('%s', ...).",
 							bambi_result_text(row, PROVIDER_SLUG)));
 	if (count > 1)
-		refuse_key("more than one usable key",
-				   psprintf("Of provider \"%s\" you have %s.",
-							bambi_result_text(row, PROVIDER_SLUG),
-							bambi_result_text(row, KEY_NAMES)),
-				   "Name one by the argument \"configuration\"; see bambi_configurations.");
+		refuse_choice(request);
 }
 
 int64

@@ -26,16 +26,12 @@ typedef struct BambiRequest
 	char	   *model_name;		/* NULL: the plan's default */
 	Jsonb	   *parameters;		/* without nulls */
 	pg_uuid_t  *configuration;	/* NULL: the only key of that provider */
-	char	   *idempotency_key;	/* or NULL */
 	TimestampTz now;
 
 	/* as found by bambi_request_look */
 	BambiQuota	quota;
 	bool		has_turn;
 	int64		turn;			/* the user's last one in the queue */
-	pg_uuid_t  *known;			/* generation under the idempotency key, or
-								 * NULL */
-	bytea	   *known_hash;
 
 	/* as found by bambi_request_resolve_model */
 	uint64		row;			/* of the last result */

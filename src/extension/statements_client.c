@@ -90,8 +90,8 @@ BambiStatement bambi_client_release = {
  * Everything that decides about a request, one row for each model that its
  * name may mean: $1 user; $2 the name, or NULL for the plan's default; $3, $4
  * the name's parts before and after the slash; $5 configuration or NULL;
- * $6 now; $7 idempotency key or NULL; $8 parameters.
- * Gives the columns of bambi_quota_read, then those of generate.c.
+ * $6 now; $7 parameters.
+ * Gives the columns of bambi_quota_read, then those of request.c.
  *
  * A price whose size or quality is not listed, such as "auto", is taken to be
  * the highest of those that may be meant.
@@ -100,17 +100,12 @@ BambiStatement bambi_client_look = {
 	.sql =
 	"SELECT " QUOTA_COLUMNS ","
 	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $1),"
-	"       k.generation_id, k.request_hash,"
-	"       m.id, p.slug, m.model_id, p.slug || '/' || m.model_id,"
+	"       m.id, p.slug, p.slug || '/' || m.model_id,"
 	"       m.is_active AND p.is_active"
 	"         AND (m.retired_at IS NULL OR m.retired_at > $6),"
-	"       (SELECT n.model_id FROM bambi.models n WHERE n.id = m.successor_id),"
 	"       m.capabilities, p.needs_key,"
-	"       c.count, c.id, c.status, c.provider_id = p.id, c.names,"
-	"       r.image, r.text_input"
+	"       c.count, c.id, c.status, c.fits, r.image, r.text_input"
 	"  FROM bambi.users u" PLAN_OF_USER
-	"  LEFT JOIN bambi_internal.idempotency_keys k"
-	"    ON k.user_id = u.id AND k.key = $7"
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
 	"    ON m.task = 'generate'"
@@ -119,9 +114,8 @@ BambiStatement bambi_client_look = {
 	"        OR $2 IS NULL AND m.id = pl.default_model_id)"
 	"  LEFT JOIN LATERAL ("
 	"    SELECT count(*)::int AS count, (array_agg(c.id))[1] AS id,"
-	"           (array_agg(c.status))[1] AS status,"
-	"           (array_agg(c.provider_id))[1] AS provider_id,"
-	"           string_agg(quote_ident(c.name), ', ' ORDER BY c.id) AS names"
+	"           max(c.status) AS status,"
+	"           bool_and(c.provider_id = p.id) AS fits"
 	"      FROM bambi.api_configurations c"
 	"     WHERE c.user_id = u.id"
 	"       AND CASE WHEN $5 IS NOT NULL THEN c.id = $5"
@@ -141,17 +135,43 @@ BambiStatement bambi_client_look = {
 	"           max(r.price) FILTER"
 	"             (WHERE r.unit = '1M text input tokens') AS text_input"
 	"      FROM bambi.model_prices r,"
-	"           (SELECT coalesce($8->>'size', m.capabilities"
+	"           (SELECT coalesce($7->>'size', m.capabilities"
 	"                     #>>'{parameters,size,default}') AS size,"
-	"                   coalesce($8->>'quality', m.capabilities"
-	"                     #>>'{parameters,quality,default}') AS quality) w"
+	"                   coalesce($7->>'quality', m.capabilities"
+	"                     #>>'{parameters,quality,default}') AS quality"
+	"            OFFSET 0) w"
 	"     WHERE r.model_id = m.id AND r.currency = 'USD'"
 	"       AND r.valid_from <= $6 AND r.valid_to > $6) r ON true"
-	" WHERE u.id = $1"
-	" ORDER BY p.slug",
-	.nargs = 8,
+	" WHERE u.id = $1",
+	.nargs = 7,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
-	TEXTOID, JSONBOID},
+	JSONBOID},
+	.is_generic = true,
+};
+
+/* $1 model.  Gives the full name of its successor, or no row. */
+BambiStatement bambi_client_successor = {
+	.sql =
+	"SELECT p.slug || '/' || n.model_id"
+	"  FROM bambi.models m"
+	"  JOIN bambi.models n ON n.id = m.successor_id"
+	"  JOIN bambi.api_providers p ON p.id = n.provider_id"
+	" WHERE m.id = $1",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_generic = true,
+};
+
+/* $1 user, $2 provider's slug.  Gives the names of what may pay. */
+BambiStatement bambi_client_usable_keys = {
+	.sql =
+	"SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.id)"
+	"  FROM bambi.api_configurations c"
+	"  JOIN bambi.api_providers p ON p.id = c.provider_id"
+	" WHERE c.user_id = $1 AND p.slug = $2"
+	"   AND c.status IN ('pending', 'valid', 'failing', 'unknown')",
+	.nargs = 2,
+	.types = {UUIDOID, TEXTOID},
 	.is_generic = true,
 };
 

@@ -18,6 +18,8 @@ extern BambiStatement bambi_client_reserve;
 extern BambiStatement bambi_client_release;
 
 extern BambiStatement bambi_client_look;
+extern BambiStatement bambi_client_successor;
+extern BambiStatement bambi_client_usable_keys;
 extern BambiStatement bambi_client_queue;
 extern BambiStatement bambi_client_queue_once;
 extern BambiStatement bambi_client_find_request;

@@ -90,73 +90,113 @@ BambiStatement bambi_worker_cancels = {
 };
 
 /*
+ * What the tokens of an answer cost, a row of l or NULL: prices are those of
+ * the moment, t; a kind of token without a price makes the cost unknown, not
+ * zero; what came from the provider's cache counts among the input.
+ */
+#define TOKENS(count, price) \
+	"CASE WHEN " count " > 0 THEN (" count ") * " price " ELSE 0 END"
+#define TOKEN_COST \
+	"CASE WHEN s.tokens > 0 THEN (SELECT round((" \
+	TOKENS("s.text_input - s.text_cached", "t.text_input") " + " \
+	TOKENS("s.text_cached", "coalesce(t.text_cached, t.text_input)") " + " \
+	TOKENS("s.image_input - s.image_cached", "t.image_input") " + " \
+	TOKENS("s.image_cached", "coalesce(t.image_cached, t.image_input)") " + " \
+	TOKENS("s.image_output", "t.image_output") " + " \
+	TOKENS("s.text_output", "t.text_output") \
+	") / 1000000, 6) FROM t WHERE t.model_id = g.model_id) END"
+#define TOKEN_PRICE(unit) \
+	"max(price) FILTER (WHERE unit = '1M " unit " tokens')"
+
+/*
  * Settles what succeeded, a batch in one statement.  $1 ids, $2 users,
  * $3 attempts, $4 incarnations, $5 outcomes (JSON text), $6 ids for the
  * first images, $7 first pictures (NULL where big), $8 now.
  * Gives id, image_id, position for each image of what was settled.
+ *
+ * What l has locked is ours, and d deletes just that.  The rows that are
+ * deleted and updated are joined to s, without the pictures, because the
+ * executor copies such a row whole; and nothing is joined to l a second time,
+ * because that would take the square of the batch.
  */
 BambiStatement bambi_worker_settle_succeeded = {
 	.sql =
-	"WITH o AS MATERIALIZED ("
-	"  SELECT o.id, o.user_id, o.attempt, o.incarnation, o.image_id,"
-	"         o.picture, x.request_id, x.usage, x.charged, x.images"
+	"WITH l AS MATERIALIZED ("
+	"  SELECT o.*, q.claimed_at, x.request_id, x.usage, x.charged, x.images"
 	"    FROM unnest($1, $2, $3, $4, $5, $6, $7)"
 	"         o(id, user_id, attempt, incarnation, outcome, image_id, picture),"
 	"         jsonb_to_record(o.outcome::jsonb)"
-	"         x(request_id text, usage jsonb, charged text, images jsonb)),"
-	" l AS MATERIALIZED ("
-	"  SELECT q.id, q.user_id"
-	"    FROM o JOIN bambi_internal.queue q"
-	"      ON q.id = o.id AND q.user_id = o.user_id"
-	"   WHERE q.attempt = o.attempt AND q.claimed_by = o.incarnation"
-	"     FOR UPDATE OF q SKIP LOCKED),"
-	" d AS ("
-	"  DELETE FROM bambi_internal.queue q"
-	"   USING o, l"
-	"   WHERE o.id = l.id AND q.id = o.id AND q.user_id = o.user_id"
+	"         x(request_id text, usage jsonb, charged text, images jsonb),"
+	"         bambi_internal.queue q"
+	"   WHERE q.id = o.id AND q.user_id = o.user_id"
 	"     AND q.attempt = o.attempt AND q.claimed_by = o.incarnation"
-	"  RETURNING o.*, q.tries, q.claimed_at),"
+	"     FOR UPDATE OF q SKIP LOCKED),"
+	" t AS MATERIALIZED ("
+	"  SELECT model_id,"
+	TOKEN_PRICE("text input") " AS text_input,"
+	TOKEN_PRICE("cached text input") " AS text_cached,"
+	TOKEN_PRICE("image input") " AS image_input,"
+	TOKEN_PRICE("cached image input") " AS image_cached,"
+	TOKEN_PRICE("image output") " AS image_output,"
+	TOKEN_PRICE("text output") " AS text_output"
+	"    FROM bambi.model_prices"
+	"   WHERE currency = 'USD' AND valid_from <= $8 AND valid_to > $8"
+	"   GROUP BY model_id),"
+	" s AS MATERIALIZED ("
+	"  SELECT l.id, l.user_id, l.attempt, l.incarnation, l.claimed_at,"
+	"         l.request_id, l.usage, l.charged,"
+	"         jsonb_array_length(l.images) AS images, u.total AS tokens,"
+	"         coalesce(u.text_input, 0) AS text_input,"
+	"         coalesce(u.text_input_cached, 0) AS text_cached,"
+	"         coalesce(u.image_input, 0) AS image_input,"
+	"         coalesce(u.image_input_cached, 0) AS image_cached,"
+	"         coalesce(u.image_output, 0) AS image_output,"
+	"         coalesce(u.text_output, 0) AS text_output"
+	"    FROM l, jsonb_to_record(coalesce(l.usage, '{}')) u(total bigint,"
+	"         text_input bigint, text_input_cached bigint,"
+	"         image_input bigint, image_input_cached bigint,"
+	"         image_output bigint, text_output bigint)),"
+	" d AS ("
+	"  DELETE FROM bambi_internal.queue q USING s"
+	"   WHERE q.id = s.id AND q.user_id = s.user_id"
+	"     AND q.attempt = s.attempt AND q.claimed_by = s.incarnation),"
 	" g AS ("
 	"  UPDATE bambi.image_generations g"
-	"     SET status = 'succeeded', progress = 100, attempts = d.attempt,"
-	"         started_at = d.claimed_at, finished_at = $8, updated_at = $8,"
+	"     SET status = 'succeeded', progress = 100, attempts = s.attempt,"
+	"         started_at = s.claimed_at, finished_at = $8, updated_at = $8,"
 	"         error_code = NULL, error_message = NULL,"
-	"         provider_request_id = d.request_id,"
-	"         tokens_used = (d.usage->>'total')::bigint,"
-	"         cost = coalesce("
-	"           CASE WHEN d.usage IS NOT NULL THEN"
-	"             bambi_internal.token_cost(g.model_id, d.usage, $8) END,"
-	"           g.cost_estimate * jsonb_array_length(d.images)"
+	"         provider_request_id = s.request_id, tokens_used = s.tokens,"
+	"         cost = coalesce(" TOKEN_COST ","
+	"           g.cost_estimate * s.images"
 	"             / coalesce((g.parameters->>'n')::int, 1))"
-	"    FROM d WHERE g.id = d.id AND g.user_id = d.user_id"
+	"    FROM s WHERE g.id = s.id AND g.user_id = s.user_id"
 	"  RETURNING g.id, g.user_id, g.configuration_id, g.model_id, g.cost,"
-	"            g.tokens_used, d.attempt, d.usage, d.charged,"
-	"            jsonb_array_length(d.images) AS images),"
+	"            g.tokens_used, s.attempt, s.usage, s.charged, s.images),"
 	" i AS ("
 	"  INSERT INTO bambi.images (id, generation_id, user_id, position,"
 	"         storage_path, width, height, format, bytes, sha256, store,"
 	"         revised_prompt)"
-	"  SELECT d.image_id, d.id, d.user_id, x.position, x.location, x.width,"
+	"  SELECT l.image_id, l.id, l.user_id, x.position, x.location, x.width,"
 	"         x.height, x.format, x.bytes, x.sha256, x.store,"
 	"         x.revised_prompt"
-	"    FROM d, jsonb_to_record(d.images->0) x(position smallint,"
+	"    FROM l, jsonb_to_record(l.images->0) x(position smallint,"
 	"         location text, width int, height int, format text,"
 	"         bytes bigint, sha256 text, store text, revised_prompt text)),"
 	" n AS ("
 	"  INSERT INTO bambi.images (generation_id, user_id, position,"
 	"         storage_path, width, height, format, bytes, sha256, store,"
 	"         revised_prompt)"
-	"  SELECT d.id, d.user_id, x.position, x.location, x.width, x.height,"
+	"  SELECT l.id, l.user_id, x.position, x.location, x.width, x.height,"
 	"         x.format, x.bytes, x.sha256, x.store, x.revised_prompt"
-	"    FROM d, jsonb_to_recordset(d.images - 0) x(position smallint,"
+	"    FROM l, jsonb_to_recordset(l.images - 0) x(position smallint,"
 	"         location text, width int, height int, format text,"
 	"         bytes bigint, sha256 text, store text, revised_prompt text)"
-	"   WHERE jsonb_array_length(d.images) > 1"
+	"   WHERE jsonb_array_length(l.images) > 1"
 	"  RETURNING id, generation_id, position),"
 	" b AS ("
 	"  INSERT INTO bambi.image_data (image_id, user_id, data)"
-	"  SELECT d.image_id, d.user_id, d.picture FROM d"
-	"   WHERE d.picture IS NOT NULL),"
+	"  SELECT l.image_id, l.user_id, l.picture FROM l"
+	"   WHERE l.picture IS NOT NULL),"
 	" e AS ("
 	"  INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
 	"         configuration_id, provider_id, model_id, request_type, images,"
@@ -165,11 +205,12 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"         g.model_id, 'generate', g.images, g.tokens_used, g.usage,"
 	"         g.cost, g.usage IS NULL, coalesce(g.charged, 'yes'), $8"
 	"    FROM g JOIN bambi.models m ON m.id = g.model_id)"
-	" SELECT id, image_id, 1::smallint FROM d"
+	" SELECT id, image_id, 1::smallint FROM l"
 	" UNION ALL SELECT generation_id, id, position FROM n",
 	.nargs = 8,
 	.types = {UUIDARRAYOID, UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID,
-	TEXTARRAYOID, UUIDARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID},
+		TEXTARRAYOID, UUIDARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID
+	},
 	.is_generic = true,
 };
 
@@ -235,7 +276,8 @@ BambiStatement bambi_worker_requeue = {
  * Ends a locked claim without a picture: $1 id, $2 user, $3 status,
  * $4 outcome (JSON text), $5 whether the reserved count goes back,
  * $6 held_reason or NULL, $7 now.  A count is given back only to the period
- * that it was taken from.  What was charged all the same is booked.
+ * that it was taken from.  What was charged all the same is booked; what is
+ * uncertain is when that ends.
  */
 BambiStatement bambi_worker_end = {
 	.sql =
@@ -269,7 +311,7 @@ BambiStatement bambi_worker_end = {
 	"        p.model_id, 'generate', 0, x.usage, p.cost_estimate, true,"
 	"        x.charged, $7"
 	"   FROM x, p, d, bambi.models m"
-	"  WHERE m.id = p.model_id AND x.charged = 'yes'",
+	"  WHERE m.id = p.model_id AND x.charged = 'yes' AND $3 <> 'uncertain'",
 	.nargs = 7,
 	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID,
 	TIMESTAMPTZOID},

@@ -27,13 +27,18 @@
 
 /* Of the turn that runs. */
 static bool did_claim;
+static bool did_adopt;
 static BambiCall *single_call;
 
+/* Why the tables are not ours to work on, or NULL. */
+static const char *foreign_because = NULL;
+
 static void
-pause_for(const char *reason)
+pause_for(const char *reason, const char *before)
 {
-	if (!bambi_agenda.is_paused)
+	if (before == NULL || strcmp(before, reason) != 0)
 		ereport(LOG, (errmsg("bambi pauses: %s", reason)));
+	foreign_because = reason;
 	bambi_agenda.is_paused = true;
 	bambi_note_error(reason);
 	bambi_set_state(BAMBI_WORKER_PAUSED);
@@ -47,15 +52,18 @@ read_instance(TimestampTz now)
 		Int64GetDatum((int64) GetSystemIdentifier()),
 		ObjectIdGetDatum(MyDatabaseId)
 	};
+	const char *before = foreign_because;
 	bool		is_null;
 
 	bambi_agenda.must_read_instance = false;
+	foreign_because = NULL;
 	if (bambi_execute(&bambi_worker_instance, values, NULL) == 0)
-		pause_for("bambi is not set up");
+		pause_for("bambi is not set up", before);
 	else if (!DatumGetBool(bambi_result(0, 2, &is_null)))
-		pause_for("library, extension and tables have different versions");
+		pause_for("library, extension and tables have different versions",
+				  before);
 	else if (!DatumGetBool(bambi_result(0, 3, &is_null)))
-		pause_for("this database is a copy: see bambi_adopt()");
+		pause_for("this database is a copy: see bambi_adopt()", before);
 	else if (DatumGetBool(bambi_result(0, 1, &is_null)))
 	{
 		bambi_agenda.is_paused = true;
@@ -67,6 +75,8 @@ read_instance(TimestampTz now)
 		bambi_agenda.may_have_work = true;
 		bambi_set_state(BAMBI_WORKER_RUNNING);
 	}
+	if (before != NULL && foreign_because == NULL)
+		bambi_agenda.adopt_at = now;
 }
 
 static bool tables_are_there;
@@ -147,21 +157,36 @@ check(TimestampTz now)
 	note_delays(now);
 }
 
+/* What was claimed in the original of a copy is not the copy's to end. */
+static void
+adopt(TimestampTz now)
+{
+	int			answered = bambi_calls.answered;
+
+	bambi_agenda.adopt_at = 0;
+	if (foreign_because == NULL && bambi_adopt())
+		bambi_agenda.adopt_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
+	did_adopt = bambi_calls.answered > answered;
+}
+
 static void
 turn(TimestampTz now)
 {
 	bool		has_delays = is_due(bambi_agenda.delayed_at, now);
 
 	did_claim = false;
+	did_adopt = false;
 	if (bambi_agenda.must_read_instance)
 		read_instance(now);
 	if (is_due(bambi_agenda.adopt_at, now))
-		bambi_agenda.adopt_at = bambi_adopt() ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
+		adopt(now);
 	if (bambi_calls.answered > 0)
 	{
 		bambi_settle(now, is_due(bambi_agenda.settle_at, now));
 		has_delays |= bambi_settle_has_delayed();
 		BAMBI_POINT("settle-before-commit");
+		if (did_adopt)
+			BAMBI_POINT("adopt-before-commit");
 	}
 	if (bambi_agenda.must_cancel)
 		bambi_claim_cancels();
@@ -237,6 +262,8 @@ bambi_turn_run(TimestampTz now)
 			BAMBI_POINT("claim-committed");
 		if (bambi_calls.answered > 0)
 			BAMBI_POINT("settle-committed");
+		if (did_adopt)
+			BAMBI_POINT("adopt-committed");
 		bambi_claim_keep();
 		bambi_settle_keep();
 		bambi_agenda.settle_at = bambi_calls.locked ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;

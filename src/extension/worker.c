@@ -217,6 +217,8 @@ set_session(void)
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
 		{"synchronous_commit", "on"},
+		/* Or each check of a foreign key is planned anew. */
+		{"plan_cache_mode", "force_generic_plan"},
 		/* Kept plans were made when the tables were small. */
 		{"enable_hashjoin", "off"},
 		{"enable_mergejoin", "off"},

@@ -387,22 +387,16 @@ base64url_encode(char *out, const uint8_t *in, size_t len)
 	return out;
 }
 
-/* 64 and more: no digit. */
+/* A digit's value with 64 added; 0 is no digit. */
 static const uint8_t base64url_values[256] = {
-	[0 ... 255] = 64,
-	['A'] = 0, ['B'] = 1, ['C'] = 2, ['D'] = 3, ['E'] = 4,
-	['F'] = 5, ['G'] = 6, ['H'] = 7, ['I'] = 8, ['J'] = 9,
-	['K'] = 10, ['L'] = 11, ['M'] = 12, ['N'] = 13, ['O'] = 14,
-	['P'] = 15, ['Q'] = 16, ['R'] = 17, ['S'] = 18, ['T'] = 19,
-	['U'] = 20, ['V'] = 21, ['W'] = 22, ['X'] = 23, ['Y'] = 24,
-	['Z'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29,
-	['e'] = 30, ['f'] = 31, ['g'] = 32, ['h'] = 33, ['i'] = 34,
-	['j'] = 35, ['k'] = 36, ['l'] = 37, ['m'] = 38, ['n'] = 39,
-	['o'] = 40, ['p'] = 41, ['q'] = 42, ['r'] = 43, ['s'] = 44,
-	['t'] = 45, ['u'] = 46, ['v'] = 47, ['w'] = 48, ['x'] = 49,
-	['y'] = 50, ['z'] = 51, ['0'] = 52, ['1'] = 53, ['2'] = 54,
-	['3'] = 55, ['4'] = 56, ['5'] = 57, ['6'] = 58, ['7'] = 59,
-	['8'] = 60, ['9'] = 61, ['-'] = 62, ['_'] = 63,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 126, 0, 0,
+	116, 117, 118, 119, 120, 121, 122, 123, 124, 125, 0, 0, 0, 0, 0, 0,
+	0, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78,
+	79, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 0, 0, 0, 0, 127,
+	0, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 101, 102, 103, 104,
+	105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, 0, 0, 0, 0, 0
 };
 
 static bool
@@ -412,7 +406,7 @@ base64url_decode(Part part, uint8_t *out, size_t max, size_t *out_len)
 	size_t		rest = part.len % 4;
 	size_t		len = part.len / 4 * 3 + (rest > 0 ? rest - 1 : 0);
 	uint32_t	bits = 0;
-	uint8_t		wrong = 0;
+	uint8_t		all = 64;
 	size_t		i;
 
 	/* a lone digit is less than a byte */
@@ -420,21 +414,23 @@ base64url_decode(Part part, uint8_t *out, size_t max, size_t *out_len)
 		return false;
 	*out_len = len;
 
-	for (i = 0; i < part.len; i++)
+	for (i = part.len / 4; i > 0; i--, in += 4)
 	{
-		uint8_t		value = base64url_values[in[i]];
+		uint8_t		a = base64url_values[in[0]];
+		uint8_t		b = base64url_values[in[1]];
+		uint8_t		c = base64url_values[in[2]];
+		uint8_t		d = base64url_values[in[3]];
 
-		wrong |= value;
-		bits = bits << 6 | value;
-		if (i % 4 == 3)
-		{
-			*out++ = (uint8_t) (bits >> 16);
-			*out++ = (uint8_t) (bits >> 8);
-			*out++ = (uint8_t) bits;
-		}
+		all &= a & b & c & d;
+		*out++ = (uint8_t) (a << 2 | (b & 63) >> 4);
+		*out++ = (uint8_t) (b << 4 | (c & 63) >> 2);
+		*out++ = (uint8_t) (c << 6 | (d & 63));
 	}
-	if ((wrong & 64) != 0)
-		return false;
+	for (i = 0; i < rest; i++)
+	{
+		all &= base64url_values[in[i]];
+		bits = bits << 6 | (base64url_values[in[i]] & 63);
+	}
 	if (rest == 2)
 		*out++ = (uint8_t) (bits >> 4);
 	else if (rest == 3)
@@ -442,7 +438,9 @@ base64url_decode(Part part, uint8_t *out, size_t max, size_t *out_len)
 		*out++ = (uint8_t) (bits >> 10);
 		*out++ = (uint8_t) (bits >> 2);
 	}
+	if (all == 0)
+		return false;
 
 	/* bits that no encoder leaves would be another spelling */
-	return (rest != 2 || (bits & 15) == 0) && (rest != 3 || (bits & 3) == 0);
+	return (bits & (rest == 2 ? 15 : rest == 3 ? 3 : 0)) == 0;
 }

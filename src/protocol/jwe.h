@@ -30,8 +30,8 @@
 typedef enum JweResult
 {
 	JWE_OK = 0,
-	JWE_BAD_KEY,				/* the public key is no RSA key of 3072 bits or
-								 * more */
+	JWE_BAD_KEY,				/* the public key is no RSA key of 3072 bits
+								 * or more */
 	JWE_TOO_LONG,
 	JWE_FAILED					/* everything else, on purpose */
 } JweResult;

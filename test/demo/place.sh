@@ -34,7 +34,7 @@ demo_stop() {
 		pid=$(cat "$demo/mock/pid")
 		if [ "$(readlink "/proc/$pid/exe")" = "$demo/mock/bambi-mock" ]
 		then
-			as_server kill "$pid"
+			as_server sh -c 'kill "$0"' "$pid"	# Debian's kill is not always there
 		fi
 	fi
 	if [ -d "$demo" ]

@@ -18,7 +18,7 @@ cd "$top"
 . test/harness/cluster.sh
 
 # in this order; a later one may need what an earlier one made
-all_groups=(harness unit mock layers indent warnings regress isolation tap torture)
+all_groups=(harness unit mock layers reference indent warnings regress isolation tap torture)
 
 jobs=$(nproc)
 export ROUNDS=${ROUNDS:-3}
@@ -56,6 +56,10 @@ group_mock() {
 
 group_layers() {
 	test/lint/layers.pl
+}
+
+group_reference() {
+	test/lint/reference.pl
 }
 
 group_indent() {
@@ -138,8 +142,23 @@ run_perl() {
 		BAMBI_COURIER="$(bindir)/bambi-courier" \
 		ROUNDS="$ROUNDS" \
 		sh -c 'cd "$TESTDIR" && exec prove -v --merge -I "$1" -I test/t/lib $2' \
-		sh "$pgxs/src/test/perl" "$*"
+		sh "$pgxs/src/test/perl" "$*" ||
+		{ show_perl_logs "$dir"; return 1; }
 }
+
+# PostgreSQL's modules keep the reason why a test died to themselves.
+show_perl_logs() {
+	local file
+	for file in "$1"/tmp_check/log/regress_log_*
+	do
+		if grep -q '\bnot ok ' "$file" || ! grep -q '\b1\.\.[0-9]' "$file"
+		then
+			echo "# ... the end of $file:"
+			tail -n 15 "$file" | sed 's/^/# /'
+		fi
+	done
+}
+
 
 group_tap() {
 	run_perl tap 'test/t/*.pl'
@@ -158,7 +177,7 @@ count() {
 
 show_failure() {
 	local log=$1
-	grep -nE '^not ok|# *[Ss][Kk][Ii][Pp]|\.\.\. FAILED|[Ee]rror' "$log" |
+	grep -nE '^not ok|# *[Ss][Kk][Ii][Pp]|\.\.\. FAILED|: (fatal )?error:|: \*\*\*|^(ERROR|FATAL)' "$log" |
 		head -n 40 || true
 	echo "    ... the end of $log:"
 	tail -n 40 "$log" | sed 's/^/    /'
@@ -173,7 +192,11 @@ then
 	exit
 fi
 
-test/harness/packages.sh check
+if ! test/harness/packages.sh check
+then
+	echo '0 passed, 1 failed'
+	exit 1
+fi
 
 if [ $# -gt 0 ]
 then

@@ -22,7 +22,8 @@ then
 fi
 if [ $# -gt 0 ]
 then
-	files=("$@")
+	# others may be named by a glob or by git; they are not C
+	mapfile -t files < <(printf '%s\n' "$@" | grep '\.[ch]$')
 else
 	mapfile -t files < <(find src test -name '*.[ch]' -not -path '*/build/*' |
 		LC_ALL=C sort)

@@ -37,7 +37,8 @@ sub kill_it
 
 sub kill_postmaster
 {
-	$bambi->kill9_postmaster;
+	my ($pid, $point) = @_;
+	$bambi->kill9_postmaster($point);
 	return;
 }
 
@@ -107,7 +108,7 @@ sub die_at
 	my @askers = map { ask("a fawn at $point, number $_") } 1 .. 3;
 	my $pid = $bambi->wait_held($point);
 	ok($bambi->is_alive($pid), "$says: point is reached");
-	$kill->($pid);
+	$kill->($pid, $point);
 	$kills++;
 	$bambi->release($point);
 	answer_of($_) foreach @askers;
@@ -133,7 +134,7 @@ sub die_after_worker_at
 	$bambi->mock('release');
 	my $pid = $bambi->wait_held($point);
 	ok($bambi->is_alive($pid), "$says: point is reached");
-	$kill->($pid);
+	$kill->($pid, $point);
 	$kills += 2;
 	$bambi->release($point);
 	settle_and_compare($says);
@@ -148,7 +149,7 @@ sub die_at_random
 	my @victims = (
 		[ 'worker', sub { kill_it($bambi->worker_pid) } ],
 		[ 'courier', sub { kill_it($bambi->courier_pid) } ],
-		[ 'postmaster', \&kill_postmaster ],
+		[ 'postmaster', sub { $bambi->kill9_postmaster } ],
 		[ 'server', \&stop_immediately ]);
 	my ($who, $kill) = @{ $victims[ rand @victims ] };
 	my @askers = map { ask("[[mock delay=50]] fawn $_ of round $round") }

@@ -60,6 +60,14 @@ driver_die(const char *what)
 	exit(1);
 }
 
+static inline void
+driver_sleep(int ms)
+{
+	struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+
+	nanosleep(&time, NULL);
+}
+
 static inline Courier
 driver_start(void)
 {
@@ -236,7 +244,7 @@ driver_wait(Courier *c)
 	{
 		if (waitpid(c->keeper, &status, WNOHANG) == c->keeper)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-		nanosleep(&(struct timespec) {.tv_nsec = 5000000}, NULL);
+		driver_sleep(5);
 	}
 	return -1;
 }
@@ -259,7 +267,7 @@ driver_pid(const Courier *c)
 		if (file != NULL)
 			fclose(file);
 		if (pid == 0)
-			nanosleep(&(struct timespec) {.tv_nsec = 5000000}, NULL);
+			driver_sleep(5);
 	}
 	return pid;
 }

@@ -174,6 +174,7 @@ static void
 check_mutations(void)
 {
 	static const char others[] = "A_.= \x80";
+	static Jwe	jwe;
 	static char compact[JWE_MAX_COMPACT];
 	static uint8_t out[JWE_MAX_PLAINTEXT + 1];
 	const uint8_t secret[] = "sk-0123456789abcdefghijklmnopqrstuv";
@@ -217,7 +218,7 @@ check_mutations(void)
 	CHECK(open_all(compact, len + 1, out, &out_len) != JWE_OK,
 		  "with one more character it does not");
 	memset(compact, 'A', sizeof(compact));
-	CHECK(jwe_parse(compact, JWE_MAX_COMPACT + 1, &(Jwe) {0}) == JWE_TOO_LONG,
+	CHECK(jwe_parse(compact, JWE_MAX_COMPACT + 1, &jwe) == JWE_TOO_LONG,
 		  "one over the limit is not looked at");
 }
 

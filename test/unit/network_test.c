@@ -99,7 +99,7 @@ static bool
 behave(int fd, const char *request, int nth)
 {
 	static const char large_head[] =
-		"X-Much: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
+	"X-Much: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
 	int			i;
 
 	if (strstr(request, "please answer") != NULL)
@@ -117,7 +117,7 @@ behave(int fd, const char *request, int nth)
 	if (strstr(request, "half an answer") != NULL)
 	{
 		static const char half[] = "HTTP/1.1 200 OK\r\n"
-			"Content-Length: 900\r\n\r\n{\"data\":[";
+		"Content-Length: 900\r\n\r\n{\"data\":[";
 
 		say(fd, half, strlen(half));
 		return false;
@@ -435,7 +435,7 @@ check_cancel(void)
 	is_seen = false;
 	tag = send_job(here("https"), "\"127.0.0.1/32\"", "please answer");
 	for (left = PATIENCE_MS; left > 0 && !is_seen; left--)
-		nanosleep(&(struct timespec) {.tv_nsec = 1000000}, NULL);
+		driver_sleep(1);
 	driver_send(&courier, FRAME_CANCEL, tag, "", "");
 	frame = next_outcome();
 	CHECK(is_seen && is(&frame, RESULT_CANCELLED, false, "\"cancelled\"") &&

@@ -189,21 +189,23 @@ sub generate
 		"SELECT bambi_generate(\$p\$$prompt\$p\$, '$model', '$parameters')");
 }
 
-# The same in a psql of its own, whose output ends in the scalars that are
-# given; ->finish waits for it.
+# One after the other in a psql of its own, whose output ends in the scalars
+# that are given; ->finish waits for it.
 sub generate_in_background
 {
-	my ($self, $name, $prompt, $id, $error) = @_;
+	my ($self, $name, $prompts, $ids, $errors, $model) = @_;
 
+	$model //= 'openai/gpt-image-2';
+	my $parameters = $model =~ /^openai/
+	  ? '{"quality": "low", "size": "1024x1024"}' : '{}';
 	return IPC::Run::start(
 		[
 			$self->{node}->installed_command('psql'), '-XAtq',
 			'-d', $self->{node}->connstr($database), '-U', $name,
-			'-c', "SELECT bambi_generate(\$p\$$prompt\$p\$,
-				'openai/gpt-image-2',
-				'{\"quality\": \"low\", \"size\": \"1024x1024\"}')"
+			map { ('-c', "SELECT bambi_generate(\$p\$$_\$p\$,
+				'$model', '$parameters')") } @$prompts
 		],
-		'>', $id, '2>', $error);
+		'<', \undef, '>', $ids, '2>', $errors);
 }
 
 sub status_of
@@ -212,6 +214,15 @@ sub status_of
 
 	return $self->sql(
 		"SELECT status FROM bambi.image_generations WHERE id = '$id'");
+}
+
+# A column of its row, or an expression of several.
+sub column_of
+{
+	my ($self, $id, $column) = @_;
+
+	return $self->sql(
+		"SELECT $column FROM bambi.image_generations g WHERE id = '$id'");
 }
 
 # Until a query says t.
@@ -265,25 +276,22 @@ sub worker_pid
 	return $pid;
 }
 
-# Couriers of this cluster, living ones, their keepers left out: a keeper is
-# the parent of its courier.  The spool folder is their working directory.
+# Couriers of this cluster, living ones.  Each writes its process id into the
+# lock of its spool directory; /proc tells nobody else what a courier is.
 sub couriers
 {
 	my ($self) = @_;
-	my %parent;
+	my %pids;
 
-	foreach my $proc (glob '/proc/[0-9]*')
+	foreach my $lock (glob $self->spool . '/*/*/lock')
 	{
-		my $pid = substr $proc, length '/proc/';
-		my $where = readlink "$proc/cwd";
-
-		next unless defined $where && index($where, $self->spool . '/') == 0;
-		my $stat = -r "$proc/stat" ? slurp_stat($pid) : undef;
-		next unless defined $stat && $stat->{state} ne 'Z';
-		$parent{$pid} = $stat->{parent};
+		open my $in, '<', $lock or next;
+		my $pid = <$in> // '';
+		close $in;
+		chomp $pid;
+		$pids{$pid} = 1 if $pid =~ /^\d+$/ && $self->is_alive($pid);
 	}
-	my %is_keeper = map { $_ => 1 } values %parent;
-	return grep { !$is_keeper{$_} } sort { $a <=> $b } keys %parent;
+	return sort { $a <=> $b } keys %pids;
 }
 
 sub slurp_stat
@@ -325,17 +333,64 @@ sub kill9
 	return;
 }
 
-# kill -9 of the postmaster, until its children have noticed.
+# kill -9 of the postmaster, until its children have noticed; one that is held
+# at a point cannot, so these points are released.
 sub kill9_postmaster
+{
+	my ($self, @points) = @_;
+
+	$self->{node}->kill9;
+	$self->release(@points);
+	$self->wait_until('the end of the server',
+		sub { return !$self->server_processes });
+	$self->remove_lock_files;
+	return;
+}
+
+# A dead postmaster's lock files name a process that init may not have reaped
+# yet, and the next one would believe in it.
+sub remove_lock_files
+{
+	my ($self) = @_;
+	my $node = $self->{node};
+
+	unlink $node->data_dir . '/postmaster.pid',
+	  $node->host . '/.s.PGSQL.' . $node->port . '.lock';
+	return;
+}
+
+# kill -9 of everything at once, couriers too, as when the machine loses power.
+sub kill9_everything
+{
+	my ($self) = @_;
+
+	# stopped first, so that nobody sees another one die
+	my @pids = ($self->server_processes, $self->couriers);
+	kill 'STOP', @pids;
+	kill 'KILL', @pids;
+	$self->{node}->kill9;
+	$self->wait_until('the end of everything',
+		sub { return !$self->server_processes && !$self->couriers });
+	$self->remove_lock_files;
+	return;
+}
+
+sub server_processes
 {
 	my ($self) = @_;
 	my $data = $self->{node}->data_dir;
 
-	$self->{node}->kill9;
-	$self->wait_until('the end of the server', sub {
-			return !grep { (readlink("$_/cwd") // '') eq $data }
-			  glob '/proc/[0-9]*';
-		});
+	return map { substr $_, length '/proc/' }
+	  grep { (readlink("$_/cwd") // '') eq $data } glob '/proc/[0-9]*';
+}
+
+# Starts the server again if it does not run, and waits until it is there.
+sub bring_back
+{
+	my ($self) = @_;
+
+	$self->{node}->start unless defined $self->{node}{_pid};
+	$self->wait_for_server;
 	return;
 }
 
@@ -446,6 +501,16 @@ sub mock_stats
 			"http://127.0.0.1:$self->{mock_port}/_mock/stats")->{content});
 }
 
+# Until the mock holds so many calls unanswered.
+sub wait_in_flight
+{
+	my ($self, $count) = @_;
+
+	$self->wait_until("$count calls that run",
+		sub { return $self->mock_stats->{in_flight} == $count });
+	return;
+}
+
 # What the provider saw: a hash per call, in order.
 sub ledger
 {
@@ -495,6 +560,14 @@ sub ledger_is_equal
 	push @wrong, map { "$_ was charged and is not in the database" }
 	  sort keys %charged;
 	return ok(!@wrong, $says) || diag(join "\n", @wrong);
+}
+
+# The calls that were charged for one generation.
+sub charges_of
+{
+	my ($self, $id) = @_;
+
+	return grep { $_->{generation} eq $id } $self->charges;
 }
 
 # Of these ids, how many are lost, and how many were charged twice.
