@@ -49,7 +49,7 @@ bench:
 # make torture ROUNDS=1000
 ROUNDS ?= 20
 torture:
-	@ROUNDS=$(ROUNDS) $(harness)/check.sh torture
+	@ROUNDS=$(ROUNDS) $(harness)/check.sh --torture
 
 .PHONY: all install uninstall clean installcheck demo demo-stop check \
 	check-harness check-unit check-mock check-layers check-reference \

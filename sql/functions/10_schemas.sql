@@ -2,7 +2,8 @@
 --
 -- Roles belong to the cluster and outlive the extension.  The schemas hold
 -- the users' data, which DROP EXTENSION must not take, so they are made here
--- and then let go of.
+-- and then let go of.  pg_restore into a fresh cluster has made them
+-- already: empty, as its superuser's, since our roles were not there.
 
 DO $$
 DECLARE
@@ -29,18 +30,30 @@ $$;
 
 DO $$
 DECLARE
-    wanted text;
-    owner  text;
+    wanted   text;
+    owner    text;
+    is_fresh boolean;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['bambi', 'bambi_internal']
     LOOP
-        SELECT pg_catalog.pg_get_userbyid(nspowner) INTO owner
-          FROM pg_catalog.pg_namespace WHERE nspname = wanted;
+        SELECT r.rolname,
+               r.rolsuper AND n.nspacl IS NULL AND NOT EXISTS (
+                   SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.refclassid =
+                          'pg_catalog.pg_namespace'::pg_catalog.regclass
+                      AND d.refobjid = n.oid)
+          INTO owner, is_fresh
+          FROM pg_catalog.pg_namespace n
+               JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+         WHERE n.nspname = wanted;
         IF owner IS NULL THEN
             EXECUTE pg_catalog.format(
                 'CREATE SCHEMA %I AUTHORIZATION bambi_owner', wanted);
             EXECUTE pg_catalog.format(
                 'ALTER EXTENSION bambi DROP SCHEMA %I', wanted);
+        ELSIF owner <> 'bambi_owner' AND is_fresh THEN
+            EXECUTE pg_catalog.format(
+                'ALTER SCHEMA %I OWNER TO bambi_owner', wanted);
         ELSIF owner <> 'bambi_owner' THEN
             RAISE EXCEPTION 'schema "%" exists and belongs to "%"', wanted, owner
                 USING ERRCODE = 'duplicate_schema',

@@ -1,5 +1,33 @@
 -- The keys that users bring.
 
+CREATE FUNCTION bambi_internal.sealing_key()
+RETURNS jsonb
+LANGUAGE c STABLE PARALLEL UNSAFE
+-- reads a table that its callers may not read
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_sealing_key';
+REVOKE ALL ON FUNCTION bambi_internal.sealing_key() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.sealing_key() OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.sealing_key() TO bambi_user;
+COMMENT ON FUNCTION bambi_internal.sealing_key() IS
+    'What bambi_sealing_key calls.';
+
+CREATE FUNCTION @extschema@.bambi_sealing_key()
+RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.sealing_key();
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_sealing_key() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_sealing_key() TO bambi_user;
+COMMENT ON FUNCTION @extschema@.bambi_sealing_key() IS
+    'The public key that bambi_add_key wants sealed keys for, as a JSON Web '
+    'Key.
+Seal with RSA-OAEP-256 and A256GCM as a compact JWE; its header has alg, enc, '
+    'kid (that of this key), sub (your user id) and prv (the slug of the '
+    'provider), and nothing else. '
+    'Error: PT503 "there is no key to seal with yet".';
+
 CREATE FUNCTION bambi_internal.add_key(
     provider text, api_key text, name text, settings jsonb)
 RETURNS uuid
@@ -32,10 +60,10 @@ COMMENT ON FUNCTION @extschema@.bambi_add_key(text, text, text, jsonb) IS
     'Stores a key of yours for a provider, sealed, and gives the id of its '
     'configuration.
 provider is the slug (see bambi_providers); api_key is the key as plain '
-    'text, or sealed by the client as a compact JWE whose header names your '
-    'user id (sub) and the provider (prv); name is what you call it, by '
-    'default the provider''s name; settings are options of the provider. No '
-    'function gives the key out again. '
+    'text, or sealed by the client to bambi_sealing_key() as a compact JWE '
+    'whose header names your user id (sub) and the provider (prv); name is '
+    'what you call it, by default the provider''s name; settings are options '
+    'of the provider. No function gives the key out again. '
     'Errors: PT401; PT404 "provider does not exist"; PT409 "name is in use"; '
     'PT503 "there is no key to seal with yet"; 42501 on a connection that '
     'others could read along; 22023 for what cannot be a key.';

@@ -22,10 +22,11 @@ REVOKE ALL ON FUNCTION @extschema@.bambi_cancel(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_cancel(uuid) TO bambi_user;
 COMMENT ON FUNCTION @extschema@.bambi_cancel(uuid) IS
     'Cancels a generation of yours, and gives the status that it has then.
-"cancelled": it is not sent, and does not count. "running": the worker has '
-    'it already; it is aborted if nothing was sent yet, and otherwise runs to '
-    'its end, because aborting would not stop the bill. "failed": it was '
-    'uncertain and is written off: it does not count, the estimated cost '
+"cancelled": it was queued or held, is not sent (one that was held: not '
+    'again), and does not count. "running": the worker has it already; it is '
+    'aborted if nothing was sent yet, and otherwise runs to its end, because '
+    'aborting would not stop the bill. "failed": it was uncertain and is '
+    'written off: it does not count, the estimated cost '
     'stays. Cancelling twice is no error. '
     'Errors: PT401; PT404 "generation does not exist"; PT409 "generation has '
     'already ended"; PT503 "try again later".';

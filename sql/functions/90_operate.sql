@@ -10,8 +10,9 @@ REVOKE ALL ON FUNCTION @extschema@.bambi_setup() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_setup() TO bambi_admin;
 COMMENT ON FUNCTION @extschema@.bambi_setup() IS
     'Makes the tables of bambi, or brings existing ones to this version; may '
-    'be called again at any time. Says what it did. Refuses, with 55000, '
-    'versions of library, extension and files that do not fit together.';
+    'be called again at any time, and brings back what DROP EXTENSION ... '
+    'CASCADE took of them. Says what it did. Refuses, with 55000, versions of '
+    'library, extension and files that do not fit together.';
 
 CREATE FUNCTION bambi_internal.worker_status(
     OUT worker text, OUT worker_pid int, OUT worker_started_at timestamptz,
@@ -36,6 +37,16 @@ REVOKE ALL ON FUNCTION bambi_internal.wake_worker() FROM PUBLIC;
 ALTER FUNCTION bambi_internal.wake_worker() OWNER TO bambi_owner;
 COMMENT ON FUNCTION bambi_internal.wake_worker() IS
     'At commit, has the worker read bambi_internal.instance anew.';
+
+CREATE FUNCTION bambi_internal.require_tables()
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_require_tables';
+REVOKE ALL ON FUNCTION bambi_internal.require_tables() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.require_tables() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.require_tables() IS
+    'Raises 55000 "bambi is not set up" where the tables are missing.';
 
 CREATE FUNCTION @extschema@.bambi_status(
     OUT worker text, OUT worker_pid int, OUT worker_started_at timestamptz,
@@ -88,6 +99,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM bambi_internal.require_tables();
     UPDATE bambi_internal.instance AS i
        SET is_paused = true, paused_reason = reason, updated_at = now();
     PERFORM bambi_internal.wake_worker();
@@ -98,7 +110,8 @@ ALTER FUNCTION @extschema@.bambi_pause(text) OWNER TO bambi_owner;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_pause(text) TO bambi_admin;
 COMMENT ON FUNCTION @extschema@.bambi_pause(text) IS
     'From its commit on no generation is sent to a provider; those that were '
-    'sent end as usual, and new ones are queued. reason is for bambi_status().';
+    'sent end as usual, and new ones are queued. reason is for bambi_status(). '
+    'Error: 55000 "bambi is not set up".';
 
 CREATE FUNCTION @extschema@.bambi_resume()
 RETURNS void
@@ -107,6 +120,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM bambi_internal.require_tables();
     UPDATE bambi_internal.instance AS i
        SET is_paused = false, paused_reason = NULL, updated_at = now();
     PERFORM bambi_internal.wake_worker();
@@ -116,7 +130,7 @@ REVOKE ALL ON FUNCTION @extschema@.bambi_resume() FROM PUBLIC;
 ALTER FUNCTION @extschema@.bambi_resume() OWNER TO bambi_owner;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_resume() TO bambi_admin;
 COMMENT ON FUNCTION @extschema@.bambi_resume() IS
-    'Ends what bambi_pause() began.';
+    'Ends what bambi_pause() began. Error: 55000 "bambi is not set up".';
 
 CREATE FUNCTION bambi_internal.adopt(system_identifier bigint, database_oid oid)
 RETURNS bigint
@@ -158,6 +172,7 @@ DECLARE
                       WHERE d.datname = current_database());
     held bigint := 0;
 BEGIN
+    PERFORM bambi_internal.require_tables();
     IF EXISTS (SELECT FROM bambi_internal.instance AS i
                 WHERE i.system_identifier <> here
                    OR i.database_oid <> oid_here) THEN
@@ -173,4 +188,4 @@ COMMENT ON FUNCTION @extschema@.bambi_adopt() IS
     'Makes a restored or copied database work: what was pending is held, '
     'since the original may have sent it, and its users decide with '
     'bambi_retry(). Gives the number held; 0 and no change where the database '
-    'is the original.';
+    'is the original. Error: 55000 "bambi is not set up".';

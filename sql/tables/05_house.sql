@@ -1,7 +1,13 @@
 -- What the topic files use: taking back what default privileges gave, dating
 -- a row that people changed, and making a view refuse a write properly.
+--
+-- All files may be run again over tables that are there: that brings back what
+-- DROP EXTENSION ... CASCADE took of them.  What follows "-- Seeds" in a file
+-- is run for new tables only, or rows would come back that an operator
+-- deleted.
 
-CREATE FUNCTION bambi_internal.revoke_default_privileges(relation regclass)
+CREATE OR REPLACE FUNCTION bambi_internal.revoke_default_privileges(
+    relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -22,7 +28,7 @@ COMMENT ON FUNCTION bambi_internal.revoke_default_privileges(regclass) IS
     'Takes back what ALTER DEFAULT PRIVILEGES may have given on a new table '
     'or view to everybody and to the roles of PostgREST.';
 
-CREATE FUNCTION bambi_internal.set_updated_at()
+CREATE OR REPLACE FUNCTION bambi_internal.set_updated_at()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -36,7 +42,7 @@ COMMENT ON FUNCTION bambi_internal.set_updated_at() IS
     'Trigger of the tables that people change by hand; the machinery sets '
     'updated_at itself.';
 
-CREATE FUNCTION bambi_internal.refuse_write()
+CREATE OR REPLACE FUNCTION bambi_internal.refuse_write()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

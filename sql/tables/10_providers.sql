@@ -1,6 +1,6 @@
 -- Who makes pictures, and how to reach them.
 
-CREATE TABLE bambi.api_providers (
+CREATE TABLE IF NOT EXISTS bambi.api_providers (
     id                uuid         NOT NULL
                                    DEFAULT @extschema@.bambi_uuid_v7(),
     name              text         NOT NULL,
@@ -54,7 +54,7 @@ COMMENT ON COLUMN bambi.api_providers.created_at IS
 COMMENT ON COLUMN bambi.api_providers.updated_at IS
     'When the row was last changed.';
 
-CREATE TRIGGER date_the_change
+CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.api_providers
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
@@ -62,11 +62,14 @@ CREATE TRIGGER date_the_change
 ALTER TABLE bambi.api_providers OWNER TO bambi_owner;
 ALTER TABLE bambi.api_providers ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.api_providers');
+DROP POLICY IF EXISTS user_reads ON bambi.api_providers;
 CREATE POLICY user_reads ON bambi.api_providers
     FOR SELECT TO bambi_user
     USING (@extschema@.bambi_user_id() IS NOT NULL);
+DROP POLICY IF EXISTS service_reads ON bambi.api_providers;
 CREATE POLICY service_reads ON bambi.api_providers
     FOR SELECT TO bambi_service USING (true);
+DROP POLICY IF EXISTS admin_manages ON bambi.api_providers;
 CREATE POLICY admin_manages ON bambi.api_providers
     TO bambi_admin USING (true) WITH CHECK (true);
 GRANT SELECT (id, name, slug, description, website_url, is_active, needs_key,
@@ -74,7 +77,7 @@ GRANT SELECT (id, name, slug, description, website_url, is_active, needs_key,
     ON bambi.api_providers TO bambi_user, bambi_service;  -- for the view
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.api_providers TO bambi_admin;
 
-CREATE VIEW @extschema@.bambi_providers
+CREATE OR REPLACE VIEW @extschema@.bambi_providers
 WITH (security_invoker = true) AS
 SELECT id, name, slug, description, website_url, is_active, needs_key,
        created_at, updated_at
@@ -105,7 +108,8 @@ SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_providers');
 GRANT SELECT ON @extschema@.bambi_providers TO bambi_user, bambi_service;
 
--- Google and xAI take keys already; their models come with their adapters.
+-- Seeds: Google and xAI take keys already; their models come with their
+-- adapters.
 INSERT INTO bambi.api_providers
        (id, slug, name, adapter, needs_key, api_base_url, website_url,
         description)

@@ -1,6 +1,6 @@
 -- What can make a picture, and which parameters it takes.
 
-CREATE TABLE bambi.models (
+CREATE TABLE IF NOT EXISTS bambi.models (
     id             uuid         NOT NULL DEFAULT @extschema@.bambi_uuid_v7(),
     provider_id    uuid         NOT NULL,
     name           text         NOT NULL,
@@ -63,10 +63,10 @@ COMMENT ON COLUMN bambi.models.retired_at IS
 COMMENT ON COLUMN bambi.models.successor_id IS
     'What to use instead.';
 
-CREATE INDEX model_successor ON bambi.models (successor_id);
-CREATE INDEX model_by_name ON bambi.models (model_id);
+CREATE INDEX IF NOT EXISTS model_successor ON bambi.models (successor_id);
+CREATE INDEX IF NOT EXISTS model_by_name ON bambi.models (model_id);
 
-CREATE TRIGGER date_the_change
+CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.models
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
@@ -74,17 +74,20 @@ CREATE TRIGGER date_the_change
 ALTER TABLE bambi.models OWNER TO bambi_owner;
 ALTER TABLE bambi.models ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.models');
+DROP POLICY IF EXISTS user_reads ON bambi.models;
 CREATE POLICY user_reads ON bambi.models
     FOR SELECT TO bambi_user
     USING (@extschema@.bambi_user_id() IS NOT NULL);
+DROP POLICY IF EXISTS service_reads ON bambi.models;
 CREATE POLICY service_reads ON bambi.models
     FOR SELECT TO bambi_service USING (true);
+DROP POLICY IF EXISTS admin_manages ON bambi.models;
 CREATE POLICY admin_manages ON bambi.models
     TO bambi_admin USING (true) WITH CHECK (true);
 GRANT SELECT ON bambi.models TO bambi_user, bambi_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.models TO bambi_admin;
 
-CREATE VIEW @extschema@.bambi_models
+CREATE OR REPLACE VIEW @extschema@.bambi_models
 WITH (security_invoker = true) AS
 SELECT m.id, m.provider_id,
        (SELECT p.slug FROM bambi.api_providers p
@@ -133,10 +136,10 @@ ALTER VIEW @extschema@.bambi_models OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_models');
 GRANT SELECT ON @extschema@.bambi_models TO bambi_user, bambi_service;
 
--- Left out of what the provider documents, because bambi could not take the
--- answer, and the user would have paid for it: gif and svg output with
--- frame_count, frame_duration_ms and svg (a stored picture is png, jpeg or
--- webp), stream with partial_images, and response_format url.
+-- Seeds.  Left out of what the provider documents, because bambi could not
+-- take the answer, and the user would have paid for it: gif and svg output
+-- with frame_count, frame_duration_ms and svg (a stored picture is png, jpeg
+-- or webp), stream with partial_images, and response_format url.
 WITH families (family, capabilities) AS (VALUES
     ('gpt-image-2.6', jsonb '{
         "prompt": {"max_length": 32000},

@@ -1,7 +1,7 @@
 -- What a generation costs: list prices of the providers, with the time in
 -- which each holds.
 
-CREATE TABLE bambi.model_prices (
+CREATE TABLE IF NOT EXISTS bambi.model_prices (
     id          uuid           NOT NULL DEFAULT @extschema@.bambi_uuid_v7(),
     model_id    uuid           NOT NULL,
     unit        text           NOT NULL,
@@ -52,16 +52,20 @@ COMMENT ON COLUMN bambi.model_prices.source IS
 ALTER TABLE bambi.model_prices OWNER TO bambi_owner;
 ALTER TABLE bambi.model_prices ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.model_prices');
+DROP POLICY IF EXISTS user_reads ON bambi.model_prices;
 CREATE POLICY user_reads ON bambi.model_prices
     FOR SELECT TO bambi_user
     USING (@extschema@.bambi_user_id() IS NOT NULL);
+DROP POLICY IF EXISTS service_reads ON bambi.model_prices;
 CREATE POLICY service_reads ON bambi.model_prices
     FOR SELECT TO bambi_service USING (true);
+DROP POLICY IF EXISTS admin_manages ON bambi.model_prices;
 CREATE POLICY admin_manages ON bambi.model_prices
     TO bambi_admin USING (true) WITH CHECK (true);
 GRANT SELECT ON bambi.model_prices TO bambi_user, bambi_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.model_prices TO bambi_admin;
 
+-- Seeds.
 INSERT INTO bambi.model_prices (model_id, unit, price, source)
 SELECT m.id, 'image', 0, 'drawn on this machine'
   FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id

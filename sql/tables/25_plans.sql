@@ -1,6 +1,6 @@
 -- What a user may do in a period of time.
 
-CREATE TABLE bambi.plans (
+CREATE TABLE IF NOT EXISTS bambi.plans (
     plan_type               text         NOT NULL,
     name                    text         NOT NULL,
     description             text,
@@ -30,8 +30,9 @@ COMMENT ON COLUMN bambi.plans.description IS
 COMMENT ON COLUMN bambi.plans.generations_per_period IS
     'How many generations a period has; NULL: any number.';
 COMMENT ON COLUMN bambi.plans.period IS
-    'How long a period is. The first begins with the sign-up, each later one '
-    'with the first generation after the end of the last.';
+    'How long a period is. A user''s first begins with the sign-up; later '
+    'ones follow without a gap, however long nobody asks, so that the day of '
+    'the month stays.';
 COMMENT ON COLUMN bambi.plans.default_model_id IS
     'Model of a generation that names none; NULL: it must name one.';
 COMMENT ON COLUMN bambi.plans.weight IS
@@ -43,9 +44,10 @@ COMMENT ON COLUMN bambi.plans.created_at IS
 COMMENT ON COLUMN bambi.plans.updated_at IS
     'When the row was last changed.';
 
-CREATE INDEX plan_default_model ON bambi.plans (default_model_id);
+CREATE INDEX IF NOT EXISTS plan_default_model
+    ON bambi.plans (default_model_id);
 
-CREATE TRIGGER date_the_change
+CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.plans
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
@@ -53,16 +55,20 @@ CREATE TRIGGER date_the_change
 ALTER TABLE bambi.plans OWNER TO bambi_owner;
 ALTER TABLE bambi.plans ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.plans');
+DROP POLICY IF EXISTS user_reads ON bambi.plans;
 CREATE POLICY user_reads ON bambi.plans
     FOR SELECT TO bambi_user
     USING (@extschema@.bambi_user_id() IS NOT NULL);
+DROP POLICY IF EXISTS service_reads ON bambi.plans;
 CREATE POLICY service_reads ON bambi.plans
     FOR SELECT TO bambi_service USING (true);
+DROP POLICY IF EXISTS admin_manages ON bambi.plans;
 CREATE POLICY admin_manages ON bambi.plans
     TO bambi_admin USING (true) WITH CHECK (true);
 GRANT SELECT ON bambi.plans TO bambi_user, bambi_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.plans TO bambi_admin;
 
+-- Seeds.
 INSERT INTO bambi.plans
        (plan_type, name, description, generations_per_period, weight,
         default_model_id)

@@ -1,6 +1,6 @@
 -- Who uses bambi, and how much of the period's quota is used.
 
-CREATE TABLE bambi.users (
+CREATE TABLE IF NOT EXISTS bambi.users (
     id                uuid         NOT NULL
                                    DEFAULT @extschema@.bambi_uuid_v7(),
     email             text,
@@ -46,17 +46,20 @@ COMMENT ON COLUMN bambi.users.usage_count IS
 COMMENT ON COLUMN bambi.users.reset_date IS
     'When the period ends; NULL: none has begun yet.';
 
-CREATE UNIQUE INDEX email_is_unique ON bambi.users (lower(email));
-CREATE INDEX user_by_auth_provider
+CREATE UNIQUE INDEX IF NOT EXISTS email_is_unique
+    ON bambi.users (lower(email));
+CREATE INDEX IF NOT EXISTS user_by_auth_provider
     ON bambi.users (auth_provider, auth_provider_id);
-CREATE INDEX user_by_usage_count ON bambi.users (usage_count);
+CREATE INDEX IF NOT EXISTS user_by_usage_count ON bambi.users (usage_count);
 
 ALTER TABLE bambi.users OWNER TO bambi_owner;
 ALTER TABLE bambi.users ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.users');
+DROP POLICY IF EXISTS owner_reads ON bambi.users;
 CREATE POLICY owner_reads ON bambi.users
     FOR SELECT TO bambi_user
     USING (id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.users;
 CREATE POLICY service_reads ON bambi.users
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, email, created_at, updated_at, last_login_at, is_active,

@@ -1,6 +1,6 @@
 -- Which plan a user has, and what is left of it.
 
-CREATE TABLE bambi.subscriptions (
+CREATE TABLE IF NOT EXISTS bambi.subscriptions (
     id                      uuid         NOT NULL
                                          DEFAULT @extschema@.bambi_uuid_v7(),
     user_id                 uuid         NOT NULL,
@@ -57,9 +57,10 @@ COMMENT ON COLUMN bambi.subscriptions.cancel_at_period_end IS
 COMMENT ON COLUMN bambi.subscriptions.stripe_price_id IS
     'Stripe''s name of the price that is paid.';
 
-CREATE INDEX subscription_plan ON bambi.subscriptions (plan_type);
+CREATE INDEX IF NOT EXISTS subscription_plan
+    ON bambi.subscriptions (plan_type);
 
-CREATE TRIGGER date_the_change
+CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.subscriptions
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
@@ -67,9 +68,11 @@ CREATE TRIGGER date_the_change
 ALTER TABLE bambi.subscriptions OWNER TO bambi_owner;
 ALTER TABLE bambi.subscriptions ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.subscriptions');
+DROP POLICY IF EXISTS owner_reads ON bambi.subscriptions;
 CREATE POLICY owner_reads ON bambi.subscriptions
     FOR SELECT TO bambi_user
     USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.subscriptions;
 CREATE POLICY service_reads ON bambi.subscriptions
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, plan_type, status, current_period_start,
@@ -77,7 +80,7 @@ GRANT SELECT (id, user_id, plan_type, status, current_period_start,
               cancel_at_period_end)
     ON bambi.subscriptions TO bambi_user, bambi_service;  -- for the views
 
-CREATE VIEW @extschema@.bambi_subscription
+CREATE OR REPLACE VIEW @extschema@.bambi_subscription
 WITH (security_invoker = true) AS
 SELECT id, user_id, plan_type, status, current_period_start,
        current_period_end, cancel_at_period_end, created_at, updated_at
@@ -108,7 +111,7 @@ SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_subscription');
 GRANT SELECT ON @extschema@.bambi_subscription TO bambi_user, bambi_service;
 
-CREATE VIEW @extschema@.bambi_account
+CREATE OR REPLACE VIEW @extschema@.bambi_account
 WITH (security_invoker = true) AS
 SELECT u.id AS user_id,
        a.plan_type,
@@ -146,15 +149,15 @@ COMMENT ON COLUMN @extschema@.bambi_account.generations_used IS
 COMMENT ON COLUMN @extschema@.bambi_account.generations_left IS
     'What is left in this period; NULL: any number.';
 COMMENT ON COLUMN @extschema@.bambi_account.resets_at IS
-    'When this period ends; NULL: the next one begins with the next '
-    'generation.';
+    'When this period ends; NULL: it has ended, and the next generation '
+    'begins another.';
 COMMENT ON COLUMN @extschema@.bambi_account.email IS
     'Your e-mail address.';
 COMMENT ON COLUMN @extschema@.bambi_account.is_active IS
     'False: you may look, but not do anything.';
 COMMENT ON COLUMN @extschema@.bambi_account.created_at IS
     'Since when you are here.';
-CREATE TRIGGER nobody_writes
+CREATE OR REPLACE TRIGGER nobody_writes
     INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.bambi_account
     FOR EACH ROW EXECUTE FUNCTION bambi_internal.refuse_write();
 ALTER VIEW @extschema@.bambi_account OWNER TO bambi_owner;

@@ -1,7 +1,7 @@
 -- The keys that users bring: sealed before they reach this table, never shown
 -- again; and the public halves that they are sealed to.
 
-CREATE TABLE bambi.encryption_keys (
+CREATE TABLE IF NOT EXISTS bambi.encryption_keys (
     kid         text         NOT NULL,
     service     text         NOT NULL,
     public_key  text         NOT NULL,
@@ -27,19 +27,21 @@ COMMENT ON COLUMN bambi.encryption_keys.is_current IS
 COMMENT ON COLUMN bambi.encryption_keys.created_at IS
     'When the courier first told of it.';
 COMMENT ON COLUMN bambi.encryption_keys.retired_at IS
-    'Since when nothing stored needs it.';
+    'Since when nothing stored needs it. Nothing sets it before master keys '
+    'can be rotated.';
 
-CREATE UNIQUE INDEX one_current_encryption_key
+CREATE UNIQUE INDEX IF NOT EXISTS one_current_encryption_key
     ON bambi.encryption_keys (is_current) WHERE is_current;
 
 ALTER TABLE bambi.encryption_keys OWNER TO bambi_owner;
 ALTER TABLE bambi.encryption_keys ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.encryption_keys');
+DROP POLICY IF EXISTS admin_reads ON bambi.encryption_keys;
 CREATE POLICY admin_reads ON bambi.encryption_keys
     FOR SELECT TO bambi_admin USING (true);
 GRANT SELECT ON bambi.encryption_keys TO bambi_admin;
 
-CREATE TABLE bambi.api_configurations (
+CREATE TABLE IF NOT EXISTS bambi.api_configurations (
     id                 uuid         NOT NULL
                                     DEFAULT @extschema@.bambi_uuid_v7(),
     user_id            uuid         NOT NULL,
@@ -108,28 +110,30 @@ COMMENT ON COLUMN bambi.api_configurations.status IS
 COMMENT ON COLUMN bambi.api_configurations.last_error IS
     'What the provider last said against it, scrubbed.';
 
-CREATE UNIQUE INDEX configuration_name_once_per_user
+CREATE UNIQUE INDEX IF NOT EXISTS configuration_name_once_per_user
     ON bambi.api_configurations (user_id, name) WHERE status <> 'revoked';
-CREATE INDEX configuration_by_user
+CREATE INDEX IF NOT EXISTS configuration_by_user
     ON bambi.api_configurations (user_id, provider_id);
-CREATE INDEX configuration_by_provider
+CREATE INDEX IF NOT EXISTS configuration_by_provider
     ON bambi.api_configurations (provider_id);
-CREATE INDEX configuration_by_key_id
+CREATE INDEX IF NOT EXISTS configuration_by_key_id
     ON bambi.api_configurations (key_id);
 
 ALTER TABLE bambi.api_configurations OWNER TO bambi_owner;
 ALTER TABLE bambi.api_configurations ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.api_configurations');
+DROP POLICY IF EXISTS owner_reads ON bambi.api_configurations;
 CREATE POLICY owner_reads ON bambi.api_configurations
     FOR SELECT TO bambi_user
     USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.api_configurations;
 CREATE POLICY service_reads ON bambi.api_configurations
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, provider_id, name, is_valid, last_validated_at,
               created_at, updated_at, settings, key_hint, status, last_error)
     ON bambi.api_configurations TO bambi_user, bambi_service;  -- for the view
 
-CREATE VIEW @extschema@.bambi_configurations
+CREATE OR REPLACE VIEW @extschema@.bambi_configurations
 WITH (security_invoker = true) AS
 SELECT id, user_id, provider_id, name, status, is_valid, last_validated_at,
        last_error, key_hint, settings, created_at, updated_at

@@ -1,6 +1,6 @@
 -- Which database this is, so that a copy of it sends nothing by itself.
 
-CREATE TABLE bambi_internal.instance (
+CREATE TABLE IF NOT EXISTS bambi_internal.instance (
     only_row            boolean      NOT NULL DEFAULT true,
     version             text         NOT NULL,
     system_identifier   bigint       NOT NULL,
@@ -41,6 +41,7 @@ COMMENT ON COLUMN bambi_internal.instance.updated_at IS
 ALTER TABLE bambi_internal.instance OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.instance ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi_internal.instance');
+DROP POLICY IF EXISTS admin_reads ON bambi_internal.instance;
 CREATE POLICY admin_reads ON bambi_internal.instance
     FOR SELECT TO bambi_admin USING (true);
 GRANT SELECT (only_row, version, system_identifier, database_oid, is_paused,

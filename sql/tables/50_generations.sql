@@ -4,7 +4,7 @@
 -- DEFAULT partition: with one, "newest first" would become a merge of all
 -- months instead of a walk from the newest.
 
-CREATE TABLE bambi.image_generations (
+CREATE TABLE IF NOT EXISTS bambi.image_generations (
     id                   uuid         NOT NULL
                                       DEFAULT @extschema@.bambi_uuid_v7(),
     user_id              uuid         NOT NULL,
@@ -46,6 +46,10 @@ CREATE TABLE bambi.image_generations (
         (jsonb_typeof(parameters) = 'object'),
     CONSTRAINT progress_is_a_percentage CHECK (progress BETWEEN 0 AND 100)
 ) PARTITION BY RANGE (id);
+-- as above, where DROP EXTENSION ... CASCADE took it
+ALTER TABLE bambi.image_generations
+    ADD COLUMN IF NOT EXISTS created_at timestamptz NOT NULL
+    GENERATED ALWAYS AS (@extschema@.bambi_uuid_time(id)) STORED;
 COMMENT ON TABLE bambi.image_generations IS
     'What users asked for and what became of it.';
 COMMENT ON COLUMN bambi.image_generations.id IS
@@ -84,7 +88,12 @@ COMMENT ON COLUMN bambi.image_generations.tokens_used IS
 COMMENT ON COLUMN bambi.image_generations.quota_period IS
     'users.reset_date of the period that it is counted in; NULL: in none.';
 COMMENT ON COLUMN bambi.image_generations.error_code IS
-    'What went wrong, for programs.';
+    'What went wrong, for programs: what the provider said (invalid_key, '
+    'quota_exhausted, rate_limited, content_blocked, bad_request, '
+    'model_not_found, provider_unavailable, timeout, unknown), what the '
+    'courier found (key_unreadable, key_removed, address_refused, '
+    'response_too_large, cancelled, internal), or what became of it '
+    '(courier_died, written_off).';
 COMMENT ON COLUMN bambi.image_generations.held_reason IS
     'What is to be decided; set while status is held or uncertain.';
 COMMENT ON COLUMN bambi.image_generations.cancel_requested_at IS
@@ -99,22 +108,24 @@ COMMENT ON COLUMN bambi.image_generations.finished_at IS
 -- No index holds a column that settling a success changes, and a page has
 -- room for a second version of each of its rows: so settling needs no new
 -- index entry (6 us a row against 21).  Hence held_reason, and not status.
-CREATE INDEX generations_of_user
+CREATE INDEX IF NOT EXISTS generations_of_user
     ON bambi.image_generations (user_id, id DESC);
-CREATE INDEX generations_of_configuration
+CREATE INDEX IF NOT EXISTS generations_of_configuration
     ON bambi.image_generations (configuration_id, user_id)
     WHERE configuration_id IS NOT NULL;
-CREATE INDEX generations_of_model
+CREATE INDEX IF NOT EXISTS generations_of_model
     ON bambi.image_generations (model_id);
-CREATE INDEX generations_to_decide
+CREATE INDEX IF NOT EXISTS generations_to_decide
     ON bambi.image_generations (id) WHERE held_reason IS NOT NULL;
 
 ALTER TABLE bambi.image_generations OWNER TO bambi_owner;
 ALTER TABLE bambi.image_generations ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.image_generations');
+DROP POLICY IF EXISTS owner_reads ON bambi.image_generations;
 CREATE POLICY owner_reads ON bambi.image_generations
     FOR SELECT TO bambi_user
     USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.image_generations;
 CREATE POLICY service_reads ON bambi.image_generations
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, configuration_id, model_id, prompt, parameters,
@@ -128,7 +139,7 @@ GRANT SELECT (id, user_id, configuration_id, model_id, prompt, parameters,
 -- is made apart and attached, which locks the table less than PARTITION OF;
 -- it still waits for whoever writes to the tables around, so it gives up soon
 -- and is asked again.
-CREATE FUNCTION bambi_internal.ensure_months(ahead integer)
+CREATE OR REPLACE FUNCTION bambi_internal.ensure_months(ahead integer)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
 -- What waits or runs: one small row per pending generation, so that claiming
 -- and settling never bloat the history.
 
-CREATE TABLE bambi_internal.queue (
+CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     id                uuid         NOT NULL,
     user_id           uuid         NOT NULL,
     turn              bigint       NOT NULL,
@@ -52,25 +52,28 @@ COMMENT ON COLUMN bambi_internal.queue.cancel_requested IS
     'Its owner does not want it any more, and it is claimed.';
 
 -- No index holds a column that a claim changes.
-CREATE INDEX queue_in_turn ON bambi_internal.queue (turn, id);
-CREATE INDEX queue_of_user ON bambi_internal.queue (user_id, turn);
-CREATE INDEX queue_to_cancel
+CREATE INDEX IF NOT EXISTS queue_in_turn ON bambi_internal.queue (turn, id);
+CREATE INDEX IF NOT EXISTS queue_of_user
+    ON bambi_internal.queue (user_id, turn);
+CREATE INDEX IF NOT EXISTS queue_to_cancel
     ON bambi_internal.queue (id) WHERE cancel_requested;
-CREATE INDEX queue_to_wait
+CREATE INDEX IF NOT EXISTS queue_to_wait
     ON bambi_internal.queue (not_before) WHERE not_before IS NOT NULL;
 
 ALTER TABLE bambi_internal.queue OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.queue ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi_internal.queue');
+DROP POLICY IF EXISTS owner_reads ON bambi_internal.queue;
 CREATE POLICY owner_reads ON bambi_internal.queue
     FOR SELECT TO bambi_user
     USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi_internal.queue;
 CREATE POLICY service_reads ON bambi_internal.queue
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, claimed_by, claimed_at)
     ON bambi_internal.queue TO bambi_user, bambi_service;  -- for the view
 
-CREATE TABLE bambi_internal.idempotency_keys (
+CREATE TABLE IF NOT EXISTS bambi_internal.idempotency_keys (
     user_id        uuid         NOT NULL,
     key            text         NOT NULL,
     generation_id  uuid         NOT NULL,
@@ -98,7 +101,7 @@ COMMENT ON COLUMN bambi_internal.idempotency_keys.request_hash IS
 COMMENT ON COLUMN bambi_internal.idempotency_keys.created_at IS
     'When the first of them came.';
 
-CREATE INDEX idempotency_key_of_generation
+CREATE INDEX IF NOT EXISTS idempotency_key_of_generation
     ON bambi_internal.idempotency_keys (generation_id, user_id);
 
 ALTER TABLE bambi_internal.idempotency_keys OWNER TO bambi_owner;
@@ -109,7 +112,7 @@ SELECT bambi_internal.revoke_default_privileges(
 -- One table in FROM: the newest come from its index in order, whatever else
 -- is shown.  The queue is asked only about what is queued, and by its key: an
 -- EXISTS could be hashed, which reads all that the user has waiting.
-CREATE VIEW @extschema@.bambi_generations
+CREATE OR REPLACE VIEW @extschema@.bambi_generations
 WITH (security_invoker = true) AS
 SELECT g.id, g.user_id, g.configuration_id, g.model_id,
        (SELECT p.slug || '/' || m.model_id

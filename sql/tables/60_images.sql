@@ -1,7 +1,7 @@
 -- The pictures: what they are, where they are, and the bytes of those that
 -- are kept in the database.
 
-CREATE TABLE bambi.images (
+CREATE TABLE IF NOT EXISTS bambi.images (
     id              uuid         NOT NULL DEFAULT @extschema@.bambi_uuid_v7(),
     generation_id   uuid         NOT NULL,
     storage_path    text,
@@ -61,7 +61,7 @@ COMMENT ON COLUMN bambi.images.store IS
 COMMENT ON COLUMN bambi.images.revised_prompt IS
     'The prompt that the provider made of it, if it tells.';
 
-CREATE INDEX images_of_user ON bambi.images (user_id, id DESC);
+CREATE INDEX IF NOT EXISTS images_of_user ON bambi.images (user_id, id DESC);
 
 DO $$
 DECLARE
@@ -70,6 +70,7 @@ BEGIN
     FOR remainder IN 0 .. 3
     LOOP
         leaf := format('images_%s', remainder);
+        CONTINUE WHEN to_regclass(format('bambi.%I', leaf)) IS NOT NULL;
         EXECUTE format(
             'CREATE TABLE bambi.%I (LIKE bambi.images INCLUDING COMMENTS '
             'INCLUDING CONSTRAINTS INCLUDING DEFAULTS INCLUDING STORAGE)',
@@ -90,14 +91,16 @@ $$;
 ALTER TABLE bambi.images OWNER TO bambi_owner;
 ALTER TABLE bambi.images ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.images');
+DROP POLICY IF EXISTS owner_reads ON bambi.images;
 CREATE POLICY owner_reads ON bambi.images
     FOR SELECT TO bambi_user
     USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.images;
 CREATE POLICY service_reads ON bambi.images
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT ON bambi.images TO bambi_user, bambi_service;
 
-CREATE TABLE bambi.image_data (
+CREATE TABLE IF NOT EXISTS bambi.image_data (
     image_id  uuid   NOT NULL,
     user_id   uuid   NOT NULL,
     data      bytea  NOT NULL,
@@ -121,7 +124,7 @@ ALTER TABLE bambi.image_data OWNER TO bambi_owner;
 ALTER TABLE bambi.image_data ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.image_data');
 
-CREATE VIEW @extschema@.bambi_images
+CREATE OR REPLACE VIEW @extschema@.bambi_images
 WITH (security_invoker = true) AS
 SELECT id, user_id, generation_id, position, width, height, format, bytes,
        sha256, revised_prompt, store, storage_path, url, created_at

@@ -1,7 +1,7 @@
 -- What was used and what it cost: one event per attempt that may have cost
 -- something, and their sums.
 
-CREATE TABLE bambi.usage_events (
+CREATE TABLE IF NOT EXISTS bambi.usage_events (
     id                uuid           NOT NULL
                                      DEFAULT @extschema@.bambi_uuid_v7(),
     user_id           uuid           NOT NULL,
@@ -61,19 +61,21 @@ COMMENT ON COLUMN bambi.usage_events.charged IS
 COMMENT ON COLUMN bambi.usage_events.created_at IS
     'When it was booked.';
 
-CREATE INDEX events_of_user ON bambi.usage_events (user_id, id);
+CREATE INDEX IF NOT EXISTS events_of_user ON bambi.usage_events (user_id, id);
 
 ALTER TABLE bambi.usage_events OWNER TO bambi_owner;
 ALTER TABLE bambi.usage_events ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.usage_events');
+DROP POLICY IF EXISTS owner_reads ON bambi.usage_events;
 CREATE POLICY owner_reads ON bambi.usage_events
     FOR SELECT TO bambi_user
     USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.usage_events;
 CREATE POLICY service_reads ON bambi.usage_events
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT ON bambi.usage_events TO bambi_user, bambi_service;
 
-CREATE TABLE bambi.api_usage (
+CREATE TABLE IF NOT EXISTS bambi.api_usage (
     id                uuid           NOT NULL
                                      DEFAULT @extschema@.bambi_uuid_v7(),
     user_id           uuid           NOT NULL,
@@ -136,22 +138,25 @@ COMMENT ON COLUMN bambi.api_usage.updated_at IS
 COMMENT ON COLUMN bambi.api_usage.granularity IS
     'Length of the period: hour, day or month (UTC).';
 
-CREATE INDEX usage_of_configuration
+CREATE INDEX IF NOT EXISTS usage_of_configuration
     ON bambi.api_usage (configuration_id, user_id);
-CREATE INDEX usage_of_provider ON bambi.api_usage (provider_id);
-CREATE INDEX usage_by_period ON bambi.api_usage (period_start, period_end);
+CREATE INDEX IF NOT EXISTS usage_of_provider ON bambi.api_usage (provider_id);
+CREATE INDEX IF NOT EXISTS usage_by_period
+    ON bambi.api_usage (period_start, period_end);
 
 ALTER TABLE bambi.api_usage OWNER TO bambi_owner;
 ALTER TABLE bambi.api_usage ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.api_usage');
+DROP POLICY IF EXISTS owner_reads ON bambi.api_usage;
 CREATE POLICY owner_reads ON bambi.api_usage
     FOR SELECT TO bambi_user
     USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.api_usage;
 CREATE POLICY service_reads ON bambi.api_usage
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT ON bambi.api_usage TO bambi_user, bambi_service;
 
-CREATE VIEW @extschema@.bambi_usage
+CREATE OR REPLACE VIEW @extschema@.bambi_usage
 WITH (security_invoker = true) AS
 SELECT user_id, provider_id, model_id, configuration_id, request_type,
        date_trunc('day', created_at, 'UTC') AS period_start,
@@ -190,7 +195,7 @@ COMMENT ON COLUMN @extschema@.bambi_usage.currency IS
     'Of the cost: ISO 4217.';
 COMMENT ON COLUMN @extschema@.bambi_usage.is_estimate IS
     'Whether some of the cost is an estimate or not known.';
-CREATE TRIGGER nobody_writes
+CREATE OR REPLACE TRIGGER nobody_writes
     INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.bambi_usage
     FOR EACH ROW EXECUTE FUNCTION bambi_internal.refuse_write();
 ALTER VIEW @extschema@.bambi_usage OWNER TO bambi_owner;

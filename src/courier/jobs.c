@@ -3,9 +3,9 @@
  * jobs.c
  *		All jobs that the worker handed over, from JOB to TAKEN.
  *
- * A job's tag names its slot, so that it is found by index; more jobs than
- * the cap are handed over, and wait in line here, so that the network never
- * starves while the worker commits.
+ * A job's tag names its slot, so that it is found by index.  The worker hands
+ * over no more than the cap allows; jobs wait in line here while many begin at
+ * once, or where a reload has just lowered the cap.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,24 +84,20 @@ forget(Job *job)
 	job_destroy(job);
 }
 
-void
+bool
 jobs_receive(const FrameHead *head, const char *key, const char *json)
 {
 	Job		   *job;
 
 	if (slots[SLOT_OF(head->tag)] != NULL)
-	{
-		/* the worker loses count; whatever is said now, it is not sent */
-		link_log(LEVEL_WARNING, "a job came for a slot that is in use");
-		return;
-	}
+		return false;
 	job = job_create(head, key, json, answered);
 	slots[SLOT_OF(head->tag)] = job;
 	POINT("job-received");
 	if (is_stopped)
 	{
 		job_postpone(job);
-		return;
+		return true;
 	}
 	job->previous = last;
 	if (last != NULL)
@@ -109,6 +105,7 @@ jobs_receive(const FrameHead *head, const char *key, const char *json)
 	else
 		first = job;
 	last = job;
+	return true;
 }
 
 void

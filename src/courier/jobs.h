@@ -17,8 +17,11 @@
 
 extern void jobs_start(const Settings *settings);
 
-/* The three frames of the worker that are about jobs. */
-extern void jobs_receive(const FrameHead *head, const char *key,
+/*
+ * The three frames of the worker that are about jobs.  jobs_receive is false
+ * if the job's slot is in use.
+ */
+extern bool jobs_receive(const FrameHead *head, const char *key,
 						 const char *json);
 extern void jobs_cancel(const FrameHead *head);
 extern void jobs_taken(const FrameHead *head);

@@ -140,7 +140,8 @@ take_frames(void)
 			}
 			break;
 		}
-		receive_frame(&head, key, key + head.key_len);
+		if (!receive_frame(&head, key, key + head.key_len))
+			return false;
 		at += head.len;
 	}
 	in_len -= at;

@@ -17,8 +17,12 @@
 
 #include "../protocol/frame.h"
 
-/* Called for each frame; key and json are lent until it returns. */
-typedef void (*LinkReceive) (const FrameHead *head, const char *key,
+/*
+ * Called for each frame; key and json are lent until it returns.  False if
+ * the frame makes no sense: then nothing the worker says can be trusted, and
+ * the link is closed.
+ */
+typedef bool (*LinkReceive) (const FrameHead *head, const char *key,
 							 const char *json);
 
 extern void link_start(int fd, LinkReceive receive);

@@ -51,6 +51,9 @@
 #define SOCKET_FD	3
 #define LOCK_FD		4
 
+/* Four for each call of the largest bambi.max_in_flight. */
+#define MAX_FILES	16384
+
 /* Goes before the server does, when memory is short. */
 #define OOM_SCORE	"300"
 
@@ -64,7 +67,7 @@ static int	serve(void);
 static void keep(pid_t courier, const sigset_t *old_mask)
 			__attribute__((noreturn));
 static void harden(void);
-static void receive_frame(const FrameHead *head, const char *key,
+static bool receive_frame(const FrameHead *head, const char *key,
 						  const char *json);
 static int	live(void);
 
@@ -163,6 +166,7 @@ static void
 harden(void)
 {
 	struct rlimit none = {0, 0};
+	struct rlimit files;
 	char		pid[16];
 	int			len;
 	int			fd;
@@ -178,6 +182,14 @@ harden(void)
 		close(fd);
 	}
 	setrlimit(RLIMIT_CORE, &none);
+
+	/* one for each call, one more while its host's name is looked up */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < MAX_FILES)
+	{
+		files.rlim_cur = files.rlim_max < MAX_FILES ? files.rlim_max :
+			MAX_FILES;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 #ifndef __SANITIZE_ADDRESS__
 	prctl(PR_SET_DUMPABLE, 0);
 #endif
@@ -191,39 +203,34 @@ harden(void)
 	fcntl(LOCK_FD, F_SETFD, FD_CLOEXEC);
 }
 
-static void
+static bool
 receive_frame(const FrameHead *head, const char *key, const char *json)
 {
 	switch ((FrameType) head->type)
 	{
 		case FRAME_SETTINGS:
 			if (!settings_read(&settings, json, head->json_len))
-			{
-				link_log(LEVEL_WARNING, "the settings could not be read");
-				break;
-			}
+				return false;
 			point_arm(settings.debug_points);
 			budget_set(settings.byte_budget);
 			engine_configure(&settings);
 			keys_configure(&settings);
-			break;
+			return true;
 		case FRAME_JOB:
-			jobs_receive(head, key, json);
-			break;
+			return jobs_receive(head, key, json);
 		case FRAME_TAKEN:
 			jobs_taken(head);
-			break;
+			return true;
 		case FRAME_CANCEL:
 			jobs_cancel(head);
-			break;
+			return true;
 		case FRAME_OUTCOME:
 		case FRAME_PICTURE:
 		case FRAME_LOG:
 		case FRAME_SEALING_KEY:
-			link_log(LEVEL_WARNING, "a frame of type %d came to the courier",
-					 head->type);
-			break;
+			break;				/* the courier's own */
 	}
+	return false;
 }
 
 static void

@@ -83,7 +83,7 @@ static Datum
 sign_up(PG_FUNCTION_ARGS)
 {
 	char	   *email =
-		text_to_cstring(bambi_text_argument(fcinfo, 0, "email"));
+	text_to_cstring(bambi_text_argument(fcinfo, 0, "email"));
 	text	   *password = bambi_text_argument(fcinfo, 1, "password");
 	int			length = VARSIZE_ANY_EXHDR(password);
 	pg_uuid_t	id;

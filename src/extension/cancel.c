@@ -23,6 +23,9 @@
 #include "statements_client.h"
 #include "wait.h"
 
+/* Retries that come between our looks: an accident, not a rule. */
+#define MOST_LOOKS		10
+
 PG_FUNCTION_INFO_V1(bambi_cancel);
 
 /* A locked generation. */
@@ -36,8 +39,14 @@ typedef struct Pending
 	TimestampTz period;			/* of its quota reservation */
 } Pending;
 
+static bool
+is_in_state(const Pending *pending, const char *status)
+{
+	return strcmp(pending->status, status) == 0;
+}
+
 static void
-lock(Pending *pending)
+lock_once(Pending *pending)
 {
 	bool		is_null;
 
@@ -55,10 +64,20 @@ lock(Pending *pending)
 	pending->has_period = !is_null;
 }
 
-static bool
-is_in_state(const Pending *pending, const char *status)
+/*
+ * A generation that is pending has a queue row; if it has none, another
+ * session was just retrying it, and the next look sees what came of that.
+ */
+static void
+lock(Pending *pending)
 {
-	return strcmp(pending->status, status) == 0;
+	for (int look = 0; look < MOST_LOOKS; look++)
+	{
+		lock_once(pending);
+		if (pending->is_in_queue || !is_in_state(pending, "queued"))
+			return;
+	}
+	bambi_refuse(BAMBI_TRY_LATER, NULL, NULL, NULL);
 }
 
 /* Ends it by a statement that forgets its reservation. */

@@ -3,10 +3,9 @@
  * generate.c
  *		bambi_generate: from a call to a row in the queue.
  *
- * Two statements do it: one reads all that decides, one reserves and queues
- * (an idempotency key costs one more, to look for it).  The second is a single statement because it must hold together under
- * concurrency: a quota's last place is taken once, and of two sessions with
- * one idempotency key, one queues and the other gets the same id.
+ * Two statements do it: one reads all that decides, one reserves and queues.
+ * An idempotency key takes some more, so that of two sessions that ask the
+ * same at once, one queues and the other gets the same id.
  *
  *-------------------------------------------------------------------------
  */
@@ -115,15 +114,11 @@ take_idempotency_key(FunctionCallInfo fcinfo, int n)
 	return key;
 }
 
-/* The values that both statements of queuing take. */
+/* The values from $6 on that both statements of queuing take. */
 static void
-set_values(const BambiRequest *request, const pg_uuid_t *id, Datum *values,
-		   char *nulls)
+set_values(const BambiRequest *request, Datum *values, char *nulls)
 {
-	memset(nulls, ' ', 13);
-	values[0] = UUIDPGetDatum(&request->user);
-	values[1] = UUIDPGetDatum(id);
-	bambi_quota_values(&request->quota, request->now, &values[2], &nulls[2]);
+	memset(nulls, ' ', 11);
 	values[5] = UUIDPGetDatum(request->paid_with);
 	if (request->paid_with == NULL)
 		nulls[5] = 'n';
@@ -138,13 +133,17 @@ set_values(const BambiRequest *request, const pg_uuid_t *id, Datum *values,
 											   request->quota.weight));
 }
 
+/* Reserves and queues in one statement. */
 static void
 queue(const BambiRequest *request, const pg_uuid_t *id)
 {
-	Datum		values[13];
-	char		nulls[13];
+	Datum		values[11];
+	char		nulls[11];
 
-	set_values(request, id, values, nulls);
+	set_values(request, values, nulls);
+	values[0] = UUIDPGetDatum(&request->user);
+	values[1] = UUIDPGetDatum(id);
+	bambi_quota_values(&request->quota, request->now, &values[2], &nulls[2]);
 	if (bambi_execute(&bambi_client_queue, values, nulls) == 0)
 		bambi_quota_refuse(&request->user);
 }
@@ -166,34 +165,55 @@ find_request(const BambiRequest *request, const Once *once, pg_uuid_t *id)
 	return true;
 }
 
-/* Queues, unless the key is there by now: then *id becomes that one's. */
+/* False if the key is there by now. */
+static bool
+try_to_queue(const BambiRequest *request, const Once *once,
+			 const pg_uuid_t *id, TimestampTz period)
+{
+	Datum		values[11];
+	char		nulls[11];
+	bytea	   *hash = palloc(VARHDRSZ + sizeof(RequestHash));
+
+	SET_VARSIZE(hash, VARHDRSZ + sizeof(RequestHash));
+	memcpy(VARDATA(hash), once->hash, sizeof(RequestHash));
+
+	set_values(request, values, nulls);
+	values[0] = UUIDPGetDatum(&request->user);
+	values[1] = UUIDPGetDatum(id);
+	values[2] = TimestampTzGetDatum(period);
+	values[3] = CStringGetTextDatum(once->key);
+	values[4] = PointerGetDatum(hash);
+	return bambi_execute(&bambi_client_queue_once, values, nulls) > 0;
+}
+
+/*
+ * Queues, unless the key is there by now: then *id becomes that one's.  The
+ * reservation comes first, since a key without its generation cannot be
+ * stored; and the last place may have been taken by this very request, asked
+ * in another session.
+ */
 static void
 queue_once(const BambiRequest *request, const Once *once, pg_uuid_t *id)
 {
-	Datum		values[13];
-	char		nulls[13];
-	bytea	   *stored = palloc(VARHDRSZ + sizeof(RequestHash));
+	TimestampTz period;
 
-	SET_VARSIZE(stored, VARHDRSZ + sizeof(RequestHash));
-	memcpy(VARDATA(stored), once->hash, sizeof(RequestHash));
-
-	set_values(request, id, values, nulls);
-	values[11] = CStringGetTextDatum(once->key);
-	values[12] = PointerGetDatum(stored);
+	if (!bambi_quota_reserve(&request->user, &request->quota, request->now,
+							 &period))
+	{
+		if (find_request(request, once, id))
+			return;
+		bambi_quota_refuse(&request->user);
+	}
 
 	for (int look = 0; look < MOST_LOOKS; look++)
 	{
-		bool		is_null;
-
-		(void) bambi_execute(&bambi_client_queue_once, values, nulls);
-		if (DatumGetBool(bambi_result(0, 1, &is_null)))
+		if (try_to_queue(request, once, id, period))
+			return;
+		if (find_request(request, once, id))
 		{
-			if (!DatumGetBool(bambi_result(0, 2, &is_null)))
-				bambi_quota_refuse(&request->user);
+			bambi_quota_release(&request->user, period);
 			return;
 		}
-		if (find_request(request, once, id))
-			return;
 	}
 	bambi_refuse(BAMBI_TRY_LATER, NULL, NULL, NULL);
 }
@@ -202,14 +222,14 @@ queue_once(const BambiRequest *request, const Once *once, pg_uuid_t *id)
 static void
 answer(const pg_uuid_t *id)
 {
-	char		text[UUID_TEXT_SIZE];
+	char		printed[UUID_TEXT_SIZE];
 
 	if (!bambi_web_request_is("/rpc/bambi_generate"))
 		return;
-	bambi_uuid_print(id, text);
+	bambi_uuid_print(id, printed);
 	bambi_web_answer("202",
 					 psprintf("[{\"Location\": \"/bambi_generations?id=eq.%s\"}, {\"Retry-After\": \"2\"}]",
-							  text));
+							  printed));
 }
 
 /*

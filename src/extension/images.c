@@ -36,9 +36,10 @@ media_type(const char *format)
 }
 
 static bool
-is_plain_hex(const char *text)
+is_plain_hex(const char *digest)
 {
-	return text != NULL && strspn(text, "0123456789abcdef") == strlen(text);
+	return digest != NULL &&
+		strspn(digest, "0123456789abcdef") == strlen(digest);
 }
 
 static void

@@ -102,7 +102,7 @@ is_loopback(const struct sockaddr_storage *address)
 	if (address->ss_family == AF_INET6)
 	{
 		const struct in6_addr *v6 =
-			&((const struct sockaddr_in6 *) address)->sin6_addr;
+		&((const struct sockaddr_in6 *) address)->sin6_addr;
 
 		return IN6_IS_ADDR_LOOPBACK(v6) ||
 			(IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET);

@@ -160,6 +160,25 @@ look_up_database(Charge *charge)
 		bambi_slot_free(before);
 }
 
+/*
+ * Somebody woke us: what was missing may be there now, and what was dropped
+ * may have been made anew.  The delay of a worker that ended is not another
+ * database's.
+ */
+static void
+look_again(Charge *charge)
+{
+	Oid			before = charge->database;
+
+	if (!charge->is_used || charge->handle != NULL)
+		return;
+	look_up_database(charge);
+	if (charge->database == before)
+		return;
+	charge->delay_ms = 0;
+	charge->start_at = 0;
+}
+
 static void
 start(Charge *charge, TimestampTz now)
 {
@@ -308,12 +327,13 @@ bambi_launcher_main(Datum arg)
 	while (!ShutdownRequestPending)
 	{
 		long		timeout = care_for_all();
+		bool		is_woken;
 
 		MemoryContextSwitchTo(context);
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-						 (timeout >= 0 ? WL_TIMEOUT : 0),
-						 timeout, PG_WAIT_EXTENSION);
+		is_woken = (WaitLatch(MyLatch,
+							  WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+							  (timeout >= 0 ? WL_TIMEOUT : 0),
+							  timeout, PG_WAIT_EXTENSION) & WL_LATCH_SET) != 0;
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -324,10 +344,9 @@ bambi_launcher_main(Datum arg)
 			for (int i = 0; i < BAMBI_MAX_DATABASES; i++)
 				charges[i].start_at = 0;
 		}
-		/* what was missing may be there now */
-		for (int i = 0; i < BAMBI_MAX_DATABASES; i++)
-			if (!OidIsValid(charges[i].database))
-				charges[i].start_at = 0;
+		if (is_woken)
+			for (int i = 0; i < BAMBI_MAX_DATABASES; i++)
+				look_again(&charges[i]);
 	}
 	proc_exit(0);
 }

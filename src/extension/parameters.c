@@ -222,18 +222,18 @@ read_side(const char **at, const char *end)
 }
 
 static bool
-size_is_allowed(JsonbContainer *free_size, const char *text, int length)
+size_is_allowed(JsonbContainer *free_size, const char *size, int length)
 {
-	const char *end = text + length;
-	int			width = read_side(&text, end);
+	const char *end = size + length;
+	int			width = read_side(&size, end);
 	int			height;
 	double		area;
 	double		multiple = number_member(free_size, "multiple_of", 1);
 
-	if (width < 0 || text == end || *text++ != 'x')
+	if (width < 0 || size == end || *size++ != 'x')
 		return false;
-	height = read_side(&text, end);
-	if (height < 0 || text != end)
+	height = read_side(&size, end);
+	if (height < 0 || size != end)
 		return false;
 
 	area = (double) width * height;

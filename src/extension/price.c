@@ -4,8 +4,7 @@
  *		What will this request cost?
  *
  * An estimate, not a promise: the provider decides how many tokens a picture
- * takes.  What it did cost is booked from its answer, by the SQL function
- * bambi_internal.token_cost.
+ * takes.  What it did cost is booked by the worker, from the answer.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +37,7 @@ static Datum
 text_cost(Numeric price, int length)
 {
 	int			tokens = (length + CHARACTERS_PER_TOKEN - 1) /
-		CHARACTERS_PER_TOKEN;
+	CHARACTERS_PER_TOKEN;
 
 	return DirectFunctionCall2(numeric_div, multiply(price, tokens),
 							   NumericGetDatum(int64_to_numeric(TOKENS_PER_PRICE)));

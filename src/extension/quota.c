@@ -90,9 +90,9 @@ bambi_quota_values(const BambiQuota *quota, TimestampTz now, Datum values[3],
 		nulls[2] = 'n';
 }
 
-TimestampTz
+bool
 bambi_quota_reserve(const pg_uuid_t *user, const BambiQuota *quota,
-					TimestampTz now)
+					TimestampTz now, TimestampTz *period)
 {
 	Datum		values[5];
 	char		nulls[6] = "     ";
@@ -102,8 +102,9 @@ bambi_quota_reserve(const pg_uuid_t *user, const BambiQuota *quota,
 	values[1] = UUIDPGetDatum(user);
 	bambi_quota_values(quota, now, &values[2], &nulls[2]);
 	if (bambi_execute(&bambi_client_reserve, values, nulls) == 0)
-		bambi_quota_refuse(user);
-	return DatumGetTimestampTz(bambi_result(0, 1, &is_null));
+		return false;
+	*period = DatumGetTimestampTz(bambi_result(0, 1, &is_null));
+	return true;
 }
 
 /* Looks again: the numbers of before may be another transaction's past. */

@@ -42,12 +42,12 @@ extern void bambi_quota_values(const BambiQuota *quota, TimestampTz now,
 							   Datum values[3], char nulls[3]);
 
 /*
- * Takes one generation from the user's quota and gives the period that it
- * was taken from; BAMBI_QUOTA_USED_UP if none is left.
+ * Takes one generation from the user's quota and sets the period that it was
+ * taken from; false if none is left.
  */
-extern TimestampTz bambi_quota_reserve(const pg_uuid_t *user,
-									   const BambiQuota *quota,
-									   TimestampTz now);
+extern bool bambi_quota_reserve(const pg_uuid_t *user,
+								const BambiQuota *quota, TimestampTz now,
+								TimestampTz *period);
 
 /* Why a reservation took nothing. */
 extern void bambi_quota_refuse(const pg_uuid_t *user)

@@ -41,11 +41,11 @@ static const Reason reasons[] = {
 };
 
 static bool
-is_plain(const char *text)
+is_plain(const char *message)
 {
-	for (; *text != '\0'; text++)
+	for (const char *c = message; *c != '\0'; c++)
 	{
-		if (*text < ' ' || *text > '~')
+		if (*c < ' ' || *c > '~')
 			return false;
 	}
 	return true;

@@ -102,8 +102,8 @@ retry(PG_FUNCTION_ARGS)
 	turn = bambi_result(0, LAST_TURN, &is_null);
 	has_turn = !is_null;
 	period = DatumGetTimestampTz(bambi_result(0, PERIOD, &is_null));
-	if (is_null)
-		period = bambi_quota_reserve(&user, &quota, now);
+	if (is_null && !bambi_quota_reserve(&user, &quota, now, &period))
+		bambi_quota_refuse(&user);
 
 	values[3] = Int64GetDatum(bambi_next_turn(has_turn, DatumGetInt64(turn),
 											  quota.weight));

@@ -14,9 +14,9 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
-#include "utils/uuid.h"
 
 #include "settings.h"
+#include "uuid.h"
 
 char	   *bambi_databases = NULL;
 int			bambi_max_in_flight = 256;
@@ -47,19 +47,9 @@ check_path(char **value, void **extra, GucSource source)
 static bool
 check_user_id(char **value, void **extra, GucSource source)
 {
-	const char *c = *value;
-	int			digits = 0;
+	pg_uuid_t	id;
 
-	if (*c == '\0')
-		return true;
-	for (; *c; c++)
-	{
-		if (isxdigit((unsigned char) *c))
-			digits++;
-		else if (*c != '-')
-			break;
-	}
-	if (*c == '\0' && digits == 2 * UUID_LEN)
+	if (**value == '\0' || bambi_uuid_parse(*value, &id))
 		return true;
 	GUC_check_errdetail("The value must be a user's id, a uuid.");
 	return false;

@@ -8,6 +8,10 @@
  * folder.  The function runs as the superuser that installed the extension,
  * since it makes what bambi_owner shall own; who may call it is a grant.
  *
+ * What depends on the extension's functions (policies, defaults, a generated
+ * column, views) goes with DROP EXTENSION ... CASCADE.  All of the files may
+ * be run again, and are if something is missing.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -29,17 +33,55 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "client.h"
 #include "shmem.h"
 
 PG_FUNCTION_INFO_V1(bambi_setup);
 
 /* This file is run on every call; all others only when their tables are due. */
 #define ALWAYS_FILE		"95_roles.sql"
+/* From here on a file has rows for new tables. */
+#define SEEDS			"\n-- Seeds"
 #define SECRET_SIZE		32
 #define LARGEST_FILE	(1024 * 1024)
 
 /* Taken for the transaction, so that two operators do it one after another. */
 #define SETUP_LOCK		INT64CONST(0x62616d6269)	/* "bambi" */
+
+/* What of the tables is missing, or NULL.  $1 the extension's schema. */
+static const char missing_parts[] =
+"SELECT string_agg(what, ', ' ORDER BY what) FROM ("
+"  SELECT 'column bambi.image_generations.created_at' AS what"
+"   WHERE NOT EXISTS ("
+"         SELECT FROM pg_attribute"
+"          WHERE attrelid = to_regclass('bambi.image_generations')"
+"            AND attname = 'created_at' AND NOT attisdropped)"
+"  UNION ALL"
+"  SELECT 'default of bambi.' || c.relname || '.id'"
+"    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+"   WHERE c.relnamespace = to_regnamespace('bambi')"
+"     AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+"     AND a.attname = 'id'"
+"     AND NOT a.attisdropped AND NOT a.atthasdef"
+"  UNION ALL"
+"  SELECT 'policy of users on ' || t.name"
+"    FROM unnest('{bambi.api_configurations, bambi.api_providers,"
+"                  bambi.api_usage, bambi.image_generations, bambi.images,"
+"                  bambi.model_prices, bambi.models, bambi.plans,"
+"                  bambi.subscriptions, bambi.usage_events, bambi.users,"
+"                  bambi_internal.queue}'::text[]) t (name)"
+"   WHERE NOT EXISTS ("
+"         SELECT FROM pg_policy l JOIN pg_roles r ON r.oid = ANY (l.polroles)"
+"          WHERE l.polrelid = to_regclass(t.name)"
+"            AND r.rolname = 'bambi_user')"
+"  UNION ALL"
+"  SELECT 'view ' || v.name"
+"    FROM unnest('{bambi_account, bambi_configurations, bambi_generations,"
+"                  bambi_images, bambi_models, bambi_providers,"
+"                  bambi_subscription, bambi_usage}'::text[]) v (name)"
+"   WHERE NOT EXISTS (SELECT FROM pg_class c"
+"                      WHERE c.relname = v.name AND c.relkind = 'v'"
+"                        AND c.relnamespace = to_regnamespace($1))) m";
 
 static char *
 tables_path(const char *name)
@@ -103,10 +145,11 @@ topic_files(void)
 }
 
 static void
-run_file(const char *name, const char *schema)
+run_file(const char *name, const char *schema, bool with_seeds)
 {
 	char	   *path = tables_path(name);
 	char	   *content = read_text(path);
+	char	   *seeds;
 	Datum		sql;
 	int			result;
 
@@ -115,6 +158,9 @@ run_file(const char *name, const char *schema)
 				(errcode_for_file_access(),
 				 errmsg("could not read file \"%s\": %m", path),
 				 errhint("Install bambi again: make install.")));
+	seeds = strstr(content, SEEDS);
+	if (seeds && !with_seeds)
+		*seeds = '\0';
 	sql = DirectFunctionCall3Coll(replace_text, C_COLLATION_OID,
 								  CStringGetTextDatum(content),
 								  CStringGetTextDatum("@extschema@"),
@@ -203,16 +249,46 @@ record_instance(void)
 }
 
 static void
-make_tables(const char *schema)
+run_topic_files(const char *schema, bool with_seeds)
 {
 	ListCell   *cell;
 
 	foreach(cell, topic_files())
 	{
 		if (strcmp(lfirst(cell), ALWAYS_FILE) != 0)
-			run_file(lfirst(cell), schema);
+			run_file(lfirst(cell), schema, with_seeds);
 	}
-	record_instance();
+}
+
+static char *
+find_missing_parts(const char *schema)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(quote_identifier(schema))};
+
+	SPI_execute_with_args(missing_parts, lengthof(types), types, values, NULL,
+						  false, 1);
+	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+}
+
+/* Brings back what is missing; gives what that was, or NULL. */
+static char *
+repair_tables(const char *schema)
+{
+	char	   *missing = find_missing_parts(schema);
+	char	   *still_missing;
+
+	if (missing == NULL)
+		return NULL;
+	run_topic_files(schema, false);
+	still_missing = find_missing_parts(schema);
+	if (still_missing)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("parts of the tables of bambi are missing"),
+				 errdetail("Missing: %s.", still_missing),
+				 errhint("Restore them from a dump that has them.")));
+	return missing;
 }
 
 /*
@@ -227,7 +303,9 @@ bambi_setup(PG_FUNCTION_ARGS)
 	char	   *schema =
 	get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
 	char	   *version;
+	char	   *repaired;
 	const char *report;
+	Datum		result;
 
 	SPI_connect();
 	DirectFunctionCall1(pg_advisory_xact_lock_int8,
@@ -236,21 +314,26 @@ bambi_setup(PG_FUNCTION_ARGS)
 	version = version_of_tables();
 	if (version == NULL)
 	{
-		make_tables(schema);
+		run_topic_files(schema, true);
+		record_instance();
 		report = "Made the tables of bambi " BAMBI_VERSION ".";
 	}
-	else if (strcmp(version, BAMBI_VERSION) == 0)
-		report = "The tables are those of bambi " BAMBI_VERSION
-			" already; brought months and grants up to date.";
-	else
+	else if (strcmp(version, BAMBI_VERSION) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tables of bambi %s cannot be brought to version %s",
 						version, BAMBI_VERSION),
 				 errhint("Install a version of bambi that knows both.")));
-	run_file(ALWAYS_FILE, schema);
+	else if ((repaired = repair_tables(schema)) != NULL)
+		report = psprintf("Repaired the tables of bambi " BAMBI_VERSION
+						  "; these were missing: %s.", repaired);
+	else
+		report = "The tables are those of bambi " BAMBI_VERSION
+			" already; brought months and grants up to date.";
+	run_file(ALWAYS_FILE, schema, true);
+	result = bambi_return_text(report);
 	SPI_finish();
 
 	bambi_wake_at_commit(BAMBI_WAKE_LOOK);
-	PG_RETURN_TEXT_P(cstring_to_text(report));
+	return result;
 }

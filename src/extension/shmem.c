@@ -193,9 +193,12 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 			wake = BAMBI_WAKE_UNLOCK;
 			break;
-		case XACT_EVENT_PREPARE:
-			/* whoever commits it wakes nobody: the worker looks in time */
-			wake_at_end = 0;
+		case XACT_EVENT_PRE_PREPARE:
+			/* nothing of ours runs when it is committed, perhaps years later */
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction in which bambi has something to do"),
+					 errhint("Call bambi's functions in a transaction that ends by COMMIT.")));
 			return;
 		default:
 			return;

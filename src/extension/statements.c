@@ -8,12 +8,15 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "refuse.h"
 #include "statements.h"
+
+PG_FUNCTION_INFO_V1(bambi_require_tables);
 
 /*
  * A statement on tables that are not there would raise "relation does not
@@ -29,6 +32,14 @@ require_tables(void)
 		bambi_refuse(BAMBI_NOT_SET_UP, NULL,
 					 "The tables of bambi are not in this database.",
 					 "An operator runs SELECT bambi_setup().");
+}
+
+/* bambi_internal.require_tables() RETURNS void */
+Datum
+bambi_require_tables(PG_FUNCTION_ARGS)
+{
+	require_tables();
+	PG_RETURN_VOID();
 }
 
 static SPIPlanPtr

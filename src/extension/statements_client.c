@@ -195,26 +195,24 @@ BambiStatement bambi_client_queue = {
 };
 
 /*
- * The same under an idempotency key: $12 key, $13 hash of the request.  First
- * the key, which waits for another session that inserts the same.  One row:
- * whether the key was new, whether the generation is queued.
+ * Queues under an idempotency key what was reserved before: $1 user, $2 id,
+ * $3 period of the reservation, $4 key, $5 hash of the request,
+ * $6 to $11 as above.  First the key, which waits for another session that
+ * inserts the same.  No row if the key is there already.
  */
 BambiStatement bambi_client_queue_once = {
 	.sql =
-	"WITH k AS ("
+	"WITH q AS ("
 	"  INSERT INTO bambi_internal.idempotency_keys"
 	"         (user_id, key, generation_id, request_hash)"
-	"  VALUES ($1, $12, $2, $13) ON CONFLICT DO NOTHING"
-	"  RETURNING user_id),"
-	" q AS (" RESERVE_SET " FROM k WHERE u.id = k.user_id AND" RESERVE_IF "),"
-	" g AS (" INSERT_GENERATION "),"
-	" n AS (INSERT INTO bambi_internal.queue (id, user_id, turn)"
-	"       SELECT g.id, g.user_id, $11 FROM g RETURNING id)"
-	" SELECT EXISTS (SELECT FROM k), EXISTS (SELECT FROM n)",
-	.nargs = 13,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID,
-		TEXTOID, BYTEAOID
+	"  VALUES ($1, $4, $2, $5) ON CONFLICT DO NOTHING"
+	"  RETURNING $3 AS reset_date),"
+	" g AS (" INSERT_GENERATION ")"
+	" INSERT INTO bambi_internal.queue (id, user_id, turn)"
+	" SELECT g.id, g.user_id, $11 FROM g",
+	.nargs = 11,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID,
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID
 	},
 	.is_generic = true,
 };
@@ -420,6 +418,14 @@ BambiStatement bambi_client_sealing = {
 	" WHERE p.slug = $1",
 	.nargs = 1,
 	.types = {TEXTOID},
+	.is_generic = true,
+};
+
+/* kid and public_key (PEM) of what keys are sealed to now. */
+BambiStatement bambi_client_sealing_key = {
+	.sql =
+	"SELECT kid, public_key FROM bambi.encryption_keys WHERE is_current",
+	.is_read_only = true,
 	.is_generic = true,
 };
 

@@ -37,6 +37,7 @@ extern BambiStatement bambi_client_images;
 extern BambiStatement bambi_client_picture;
 
 extern BambiStatement bambi_client_sealing;
+extern BambiStatement bambi_client_sealing_key;
 extern BambiStatement bambi_client_known_kid;
 extern BambiStatement bambi_client_add_key;
 extern BambiStatement bambi_client_lock_key;

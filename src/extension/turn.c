@@ -19,6 +19,7 @@
 #include "agenda.h"
 #include "calls.h"
 #include "claim.h"
+#include "courier_settings.h"
 #include "point.h"
 #include "settle.h"
 #include "statements_worker.h"
@@ -42,6 +43,20 @@ pause_for(const char *reason, const char *before)
 	bambi_agenda.is_paused = true;
 	bambi_note_error(reason);
 	bambi_set_state(BAMBI_WORKER_PAUSED);
+}
+
+/*
+ * The tables may be new ones, without the key to seal with: the courier
+ * tells it whenever it is told the settings.
+ */
+static void
+ask_for_sealing_key(void)
+{
+	static bool was_asked = false;	/* by the first courier's start */
+
+	if (was_asked && bambi_courier_is_there())
+		bambi_courier_send_settings();
+	was_asked = true;
 }
 
 static void
@@ -81,13 +96,22 @@ read_instance(TimestampTz now)
 
 static bool tables_are_there;
 
+/*
+ * DROP EXTENSION ... CASCADE leaves tables that nothing can be settled in:
+ * their generated column is gone until bambi_setup() brings it back.
+ */
 static void
 look_for_tables(TimestampTz now)
 {
-	Oid			schema = get_namespace_oid("bambi_internal", true);
+	Oid			internal = get_namespace_oid("bambi_internal", true);
+	Oid			schema = get_namespace_oid("bambi", true);
+	Oid			history = OidIsValid(schema) ?
+		get_relname_relid("image_generations", schema) : InvalidOid;
 
-	tables_are_there = OidIsValid(schema) &&
-		OidIsValid(get_relname_relid("instance", schema));
+	tables_are_there = OidIsValid(internal) &&
+		OidIsValid(get_relname_relid("instance", internal)) &&
+		OidIsValid(history) &&
+		get_attnum(history, "created_at") != InvalidAttrNumber;
 }
 
 bool
@@ -254,8 +278,11 @@ settle_one_by_one(TimestampTz now)
 bool
 bambi_turn_run(TimestampTz now)
 {
-	uint64		mark = bambi_courier_mark();
+	uint64		mark;
 
+	if (bambi_agenda.must_read_instance)
+		ask_for_sealing_key();
+	mark = bambi_courier_mark();
 	if (bambi_in_transaction(turn, now))
 	{
 		if (did_claim)
@@ -275,10 +302,11 @@ bambi_turn_run(TimestampTz now)
 	bambi_agenda.claim_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
 	bambi_agenda.check_at = bambi_agenda.claim_at;
 	bambi_agenda.may_have_work = true;
-	settle_one_by_one(now);
-	bambi_agenda.settle_at = bambi_calls.locked ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
+	/* the courier keeps the answers for the next worker */
 	if (!bambi_tables_are_there())
 		proc_exit(1);
+	settle_one_by_one(now);
+	bambi_agenda.settle_at = bambi_calls.locked ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
 	return false;
 }
 

@@ -29,6 +29,9 @@
 #define EPOCH_US \
 	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
+/* of an id; two bits of them give way to the variant */
+#define RANDOM_BYTES	8
+
 #define MAX_MS		((INT64CONST(1) << 48) - 1)
 
 PG_FUNCTION_INFO_V1(bambi_uuid_v7);
@@ -60,16 +63,35 @@ put_time(pg_uuid_t *id, int64 ms, uint32 fraction)
 	id->data[7] = fraction & 0xff;
 }
 
+/*
+ * Random bytes from a store: the generator takes as long for 8 of them as for
+ * hundreds.  No process that forks ever makes ids, so none is given twice.
+ */
+static void
+take_random(unsigned char *bytes)
+{
+	static unsigned char store[RANDOM_BYTES * 64];
+	static size_t used = sizeof(store);
+
+	if (used == sizeof(store))
+	{
+		if (!pg_strong_random(store, sizeof(store)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		used = 0;
+	}
+	memcpy(bytes, store + used, RANDOM_BYTES);
+	used += RANDOM_BYTES;
+}
+
 void
 bambi_uuid_make(pg_uuid_t *id)
 {
 	int64		ns = ascending_ns();
 
 	put_time(id, ns / NS_PER_MS, (uint32) (ns % NS_PER_MS * 4096 / NS_PER_MS));
-	if (!pg_strong_random(&id->data[8], 8))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+	take_random(&id->data[8]);
 	id->data[8] = 0x80 | (id->data[8] & 0x3f);
 }
 
@@ -109,36 +131,37 @@ hex_value(char c)
 }
 
 bool
-bambi_uuid_parse(const char *text, pg_uuid_t *id)
+bambi_uuid_parse(const char *digits, pg_uuid_t *id)
 {
 	for (int i = 0; i < UUID_LEN; i++)
 	{
-		int			high = hex_value(text[0]);
-		int			low = high < 0 ? -1 : hex_value(text[1]);
+		int			high = hex_value(digits[0]);
+		int			low = high < 0 ? -1 : hex_value(digits[1]);
 
 		if (low < 0)
 			return false;
 		id->data[i] = (unsigned char) (high << 4 | low);
-		text += 2;
-		if (*text == '-' && i % 2 == 1 && i < UUID_LEN - 1)
-			text++;
+		digits += 2;
+		if (*digits == '-' && i % 2 == 1 && i < UUID_LEN - 1)
+			digits++;
 	}
-	return *text == '\0';
+	return *digits == '\0';
 }
 
 void
-bambi_uuid_print(const pg_uuid_t *id, char text[UUID_TEXT_SIZE])
+bambi_uuid_print(const pg_uuid_t *id, char printed[UUID_TEXT_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
+	char	   *out = printed;
 
 	for (int i = 0; i < UUID_LEN; i++)
 	{
 		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*text++ = '-';
-		*text++ = digits[id->data[i] >> 4];
-		*text++ = digits[id->data[i] & 0x0f];
+			*out++ = '-';
+		*out++ = digits[id->data[i] >> 4];
+		*out++ = digits[id->data[i] & 0x0f];
 	}
-	*text = '\0';
+	*out = '\0';
 }
 
 Datum

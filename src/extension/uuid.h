@@ -21,10 +21,10 @@ extern void bambi_uuid_lowest(TimestampTz time, pg_uuid_t *id);
  * Reads 32 hexadecimal digits, with or without a hyphen after every four.
  * False, never an error, for anything else.
  */
-extern bool bambi_uuid_parse(const char *text, pg_uuid_t *id);
+extern bool bambi_uuid_parse(const char *digits, pg_uuid_t *id);
 
 #define UUID_TEXT_SIZE	37		/* with the terminating zero */
 
-extern void bambi_uuid_print(const pg_uuid_t *id, char text[UUID_TEXT_SIZE]);
+extern void bambi_uuid_print(const pg_uuid_t *id, char printed[UUID_TEXT_SIZE]);
 
 #endif							/* BAMBI_UUID_H */

@@ -21,6 +21,7 @@
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -40,6 +41,8 @@
 #define MOST_WEB_WAITERS	4
 /* So long before the statement's time-out, which would be an error. */
 #define BEFORE_TIMEOUT_MS	500
+/* Between looks while there is no worker that would wake us. */
+#define POLL_MS				100
 
 /* Columns of bambi_client_state, and of the result behind generation_id. */
 enum
@@ -192,6 +195,35 @@ sleep_until_ended(const pg_uuid_t *id, const pg_uuid_t *user,
 	ConditionVariableCancelSleep();
 }
 
+/*
+ * Where no worker has come yet, as in a database that was just made, there is
+ * no list to sleep on.
+ */
+static void
+poll_until_ended(const pg_uuid_t *id, const pg_uuid_t *user, TimestampTz end)
+{
+	ConditionVariable *list;
+
+	while ((list = bambi_waiters_of(id)) == NULL)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+														   end);
+
+		if (left <= 0)
+			return;
+		SPI_freetuptable(SPI_tuptable);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(left, POLL_MS), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (look(id, user))
+			return;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	sleep_until_ended(id, user, list, end);
+}
+
 static void
 leave(int code, Datum slot)
 {
@@ -272,11 +304,16 @@ wait_for(PG_FUNCTION_ARGS)
 	{
 		refuse_own_change();
 		refuse_old_snapshot();
-		/* without a worker's slot nothing would wake us */
-		if (list != NULL && bambi_session_is_authenticator())
-			sleep_among_few(id, &user, list, end);
+		/* without a worker's slot nobody counts sessions of PostgREST */
+		if (bambi_session_is_authenticator())
+		{
+			if (list != NULL)
+				sleep_among_few(id, &user, list, end);
+		}
 		else if (list != NULL)
 			sleep_until_ended(id, &user, list, end);
+		else
+			poll_until_ended(id, &user, end);
 	}
 	return result(fcinfo, id, &user);
 }

@@ -4,6 +4,7 @@
 #	Builds bambi, installs it and runs every test.
 #
 # Usage: check.sh [GROUP]...	(all groups without an argument)
+#        check.sh --torture		ROUNDS of kills alone, told line by line
 #
 # Ends with "N passed, N failed" and fails if anything failed.  What cannot
 # run counts as failed: a group without results, a test that skips, a plan
@@ -21,7 +22,7 @@ cd "$top"
 all_groups=(harness unit mock layers reference indent warnings regress isolation tap torture)
 
 jobs=$(nproc)
-export ROUNDS=${ROUNDS:-3}
+export ROUNDS=${ROUNDS:-2}
 
 # ---- groups; each prints results as TAP or as pg_regress does
 
@@ -126,7 +127,7 @@ group_isolation() {
 
 # The user who runs the server may not be able to read this tree.
 run_perl() {
-	local dir=$scratch/perl-$1 pgxs
+	local dir=$scratch/perl-$1 pgxs perl=${RUN_PERL:-prove -v --merge}
 	shift
 	mkdir "$dir"
 	tar -c test/t test/torture test/fixtures test/mock/bambi-mock |
@@ -140,9 +141,9 @@ run_perl() {
 		PATH="$(bindir):$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
 		BAMBI_MOCK="$dir/test/mock/bambi-mock" \
 		BAMBI_COURIER="$(bindir)/bambi-courier" \
-		ROUNDS="$ROUNDS" \
-		sh -c 'cd "$TESTDIR" && exec prove -v --merge -I "$1" -I test/t/lib $2' \
-		sh "$pgxs/src/test/perl" "$*" ||
+		ROUNDS="$ROUNDS" SEED="${SEED:-}" \
+		sh -c 'cd "$TESTDIR" && exec $1 -I "$2" -I test/t/lib $3' \
+		sh "$perl" "$pgxs/src/test/perl" "$*" ||
 		{ show_perl_logs "$dir"; return 1; }
 }
 
@@ -198,6 +199,19 @@ then
 	exit 1
 fi
 
+# The last line says what came of it; logs are kept if that is not good.
+if [ "${1:-}" = --torture ]
+then
+	scratch=$(mktemp -d "${TMPDIR:-/tmp}/bambi-torture.XXXXXX")
+	chmod 755 "$scratch"
+	"$self" --group build "$scratch" >"$scratch/build.log" 2>&1 ||
+		{ show_failure "$scratch/build.log"; exit 1; }
+	RUN_PERL=perl "$self" --group torture "$scratch" </dev/null ||
+		{ echo "logs are in $scratch" >&2; exit 1; }
+	rm -rf "$scratch"
+	exit 0
+fi
+
 if [ $# -gt 0 ]
 then
 	groups=(build "$@")
@@ -235,7 +249,7 @@ do
 	read -r good bad < <(count "$log" "$status")
 	printf '%-10s %5d ok %5d not ok  %4d s\n' "$group" "$good" "$bad" \
 		$((SECONDS - since))
-	sed -n 's/^# \(torture: \)/           \1/p' "$log"
+	sed -n 's/^[0-9]* lost, [0-9]* paid twice$/           &/p' "$log"
 	passed=$((passed + good))
 	failed=$((failed + bad))
 	if [ "$bad" -gt 0 ]

@@ -30,6 +30,7 @@ libwebp-dev             demo   WebP pictures of the mock provider
 libpq-dev               check  libpq: the client of the benchmark
 clang                   check  the second compiler that must not warn
 pg-bsd-indent           check  PostgreSQL's layout of C
+openssl                 check  a sealed key that nothing of bambi sealed
 libipc-run-perl         check  PostgreSQL's TAP tests run programs with it
 postgresql-15-pgtap     check  pgTAP, for tests in SQL
 TABLE

@@ -91,7 +91,7 @@ my @functions =
 my @internal =
   $bare =~ /CREATE (?:OR REPLACE )?FUNCTION\s+bambi_internal\.(\w+)/g;
 my @views = $bare =~ /CREATE (?:OR REPLACE )?VIEW\s+\@extschema\@\.(\w+)/g;
-my @tables = $bare =~ /CREATE TABLE\s+(bambi\w*\.\w+)/g;
+my @tables = $bare =~ /CREATE TABLE (?:IF NOT EXISTS )?\s*(bambi\w*\.\w+)/g;
 my @settings = $extension =~ /DefineCustom\w+Variable\("(bambi\.\w+)"/g;
 my @roles = $bare =~ /'(bambi_(?:owner|user|service|admin))'/g;
 

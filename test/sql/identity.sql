@@ -4,7 +4,7 @@ SET search_path = public;
 SET client_min_messages = error;
 \pset format unaligned
 \pset tuples_only on
-SELECT current_database() AS db, current_user AS operator \gset
+SELECT current_user AS operator \gset
 \set ada '00000000-0000-7000-8000-00000000ada1'
 \set bob '00000000-0000-7000-8000-0000000000b2'
 INSERT INTO bambi.users (id, email)
@@ -34,7 +34,7 @@ SET role = 'regress_bambi_ada';
 SELECT email FROM bambi_account;
 ALTER ROLE regress_bambi_ada
     SET bambi.user_id = '00000000-0000-7000-8000-0000000000b2';
-\echo *** inside somebody's definer function it is the same
+\echo *** inside a definer function it is the same
 CREATE FUNCTION pg_temp.definer() RETURNS uuid
 LANGUAGE sql SECURITY DEFINER AS 'SELECT public.bambi_user_id()';
 SELECT pg_temp.definer() = '00000000-0000-7000-8000-00000000ada1';

@@ -5,6 +5,14 @@ CREATE EXTENSION bambi CASCADE;
 SELECT extname FROM pg_extension
  WHERE extname IN ('bambi', 'pgcrypto') ORDER BY extname;
 
+
+-- Before it was called, nothing else does anything.
+\set VERBOSITY verbose
+\set SHOW_CONTEXT never
+SELECT bambi_pause();
+SELECT bambi_resume();
+SELECT bambi_adopt();
+\set VERBOSITY default
 SELECT bambi_setup() ~ 'Made the tables' AS made;
 SELECT bambi_setup() ~ 'Made the tables' AS made_again;
 

@@ -27,7 +27,6 @@ SELECT password_hash = public.crypt('correct horse', password_hash),
        password_hash = public.crypt('battery staple', password_hash)
   FROM bambi.users WHERE id = :'ada';
 
-\set VERBOSITY verbose
 \set SHOW_CONTEXT never
 CREATE FUNCTION pg_temp.sign_up(email text, password text) RETURNS text
 LANGUAGE plpgsql AS $$

@@ -1,191 +1,163 @@
-# Kills at every labelled point of a generation's way: no accepted generation
-# is lost, none is paid twice, and the provider's ledger says what the
-# database says.
+# Kills at every labelled point of a generation's way, in random order and by
+# every way to die, while several users work and the provider misbehaves: no
+# accepted generation is lost, none is paid twice, and the provider's ledger
+# says what the database says.
 #
-# ROUNDS rounds; each visits every point, with one of the ways to die in turn,
-# so that three rounds have seen all of them.  Then some kills at any moment.
+#	ROUNDS	how often all points are visited (default 2)
+#	SEED	of everything random; printed, to repeat a run
+#
+# A line for each round; ends with "N lost, N paid twice", and fails unless
+# both are 0 and everything else holds.
 
 use strict;
 use warnings;
 
 use BambiCluster;
+use BambiKills qw(@points %holder @deaths);
+use List::Util qw(shuffle);
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $rounds = $ENV{ROUNDS} // 1;
-my $seed = $ENV{SEED} // time;
+my $rounds = $ENV{ROUNDS} || 2;
+my $seed = $ENV{SEED} || time;
 srand $seed;
-note "SEED=$seed";
+note "SEED=$seed ROUNDS=$rounds";
 
-my $bambi = BambiCluster->start('torture',
-	conf => "bambi.shutdown_grace = '2s'\n");
-$bambi->sign_up('alice');
+my @users = qw(alice bob carol dave);
+my $bambi =
+  BambiCluster->start('torture', conf => "bambi.shutdown_grace = '2s'\n");
+$bambi->sign_up($_) foreach @users;
 $bambi->lift_quota;
-$bambi->add_key('alice');
+$bambi->add_key($_) foreach @users;
 
-my %accepted;    # ids that a client was given
-my $kills = 0;
+my $kills = BambiKills->new($bambi, @users);
+my $number = 0;
 
-# ---- ways to die
+# What may become of a call; most of them are nothing special.
+my @fates = (
+	('') x 6,
+	'[[mock delay=50]]',
+	'[[mock delay=300]]',
+	'[[mock bytes=200000]]',
+	'[[mock stale]]',
+	'[[mock stale=idle]]',
+	'[[mock reset=after]]',
+	'[[mock reset=body]]',
+	'[[mock fault=openai-429-no-retry-hint times=1]]',
+	'[[mock fault=openai-503-overloaded times=1]]',
+	'[[mock fault=openai-500-server_error]]',
+	'[[mock fault=openai-400-bad_request]]');
 
-sub kill_it
+sub random_prompt
 {
-	my ($pid) = @_;
-	$bambi->kill9($pid);
+	return $fates[ rand @fates ] . ' fawn ' . ++$number;
+}
+
+sub work
+{
+	$kills->ask($_, map { random_prompt() } 1 .. 1 + rand 4) foreach @users;
 	return;
 }
 
-sub kill_postmaster
+# One of the generations that a client knows of, in whatever state it is.
+sub cancel_one
 {
-	my ($pid, $point) = @_;
-	$bambi->kill9_postmaster($point);
+	my @known = sort keys %{ $kills->{accepted} };
+
+	return unless @known;
+	my $id = $known[ rand @known ];
+	$bambi->try_as($_, "SELECT bambi_cancel('$id')") foreach @users;
 	return;
 }
 
-sub stop_immediately
+# Has a call run until the mock is told to release it.  One that falls on a
+# connection that is about to die ends at once, and another one is tried.
+sub keep_a_call
 {
-	$bambi->stop('immediate');
+	my $runs = 0;
+
+	until ($runs)
+	{
+		my $id = $bambi->generate($users[ rand @users ],
+			'[[mock hold]] fawn ' . ++$number);
+
+		$kills->{accepted}{$id} = 1;
+		$bambi->wait_until('a call that runs', sub {
+				$runs = grep { $_->{generation} eq $id && $_->{status} }
+				  $bambi->ledger;
+				return $runs || $bambi->status_of($id) ne 'queued';
+			});
+	}
 	return;
 }
 
-my @deaths = (
-	[ 'is killed', \&kill_it ],
-	[ 'and postmaster is killed', \&kill_postmaster ],
-	[ 'and server is stopped at once', \&stop_immediately ]);
-
-# ---- what holds after each
-
-# Brings the server back, waits until nothing is pending, and compares.
-sub settle_and_compare
-{
-	my ($says) = @_;
-
-	$bambi->node->start unless defined $bambi->node->{_pid};
-	$bambi->wait_for_server;
-	$bambi->poll('SELECT NOT EXISTS (SELECT FROM bambi_internal.queue)')
-	  or diag($bambi->sql('SELECT * FROM bambi_internal.queue'));
-
-	my %there = map { $_ => 1 } split /\n/,
-	  $bambi->sql("SELECT id FROM bambi.image_generations
-		WHERE status IN ('succeeded', 'failed', 'cancelled', 'uncertain')");
-	my @lost = grep { !$there{$_} } sort keys %accepted;
-	is("@lost", '', "$says: nothing is lost");
-	$bambi->ledger_is_equal("$says: ledger is equal");
-	return;
-}
-
-# Queues one in a session of its own, which may die; what it says is accepted.
-sub ask
-{
-	my ($prompt) = @_;
-	my $asker = {};
-
-	$asker->{run} = $bambi->generate_in_background('alice', $prompt,
-		\$asker->{id}, \$asker->{error});
-	return $asker;
-}
-
-sub answer_of
-{
-	my ($asker) = @_;
-
-	eval { $asker->{run}->finish };
-	my $id = $asker->{id} // '';
-	chomp $id;
-	$accepted{$id} = 1 if $id =~ /^[0-9a-f-]{36}$/;
-	return;
-}
-
-# ---- a point that any generation passes
-
-sub die_at
+# Kills somebody at that point; the others go on working.
+sub die_at_work
 {
 	my ($point, $death) = @_;
-	my ($how, $kill) = @$death;
-	my $says = "who is at $point $how";
 
-	$bambi->hold($point);
-	my @askers = map { ask("a fawn at $point, number $_") } 1 .. 3;
+	work();
+	if (BambiKills::is_after_death($point))
+	{
+		keep_a_call();
+		$bambi->hold($point);
+		$kills->{kills}++;
+		$bambi->kill9($bambi->worker_pid);
+		$bambi->mock('release');
+	}
+	else
+	{
+		$bambi->hold($point);
+		$kills->ask($_, 'fawn ' . ++$number) foreach @users;
+	}
 	my $pid = $bambi->wait_held($point);
-	ok($bambi->is_alive($pid), "$says: point is reached");
-	$kill->($pid, $point);
-	$kills++;
-	$bambi->release($point);
-	answer_of($_) foreach @askers;
-	settle_and_compare($says);
+
+	usleep(int rand 20_000);
+	$kills->kill_holder($pid, $point, $death);
+	$kills->hear;
+	$bambi->bring_back;
+	cancel_one() if rand() < 0.3;
 	return;
 }
 
-# ---- points that only a worker's death leads to: its courier spools, the
-# next worker adopts
-
-sub die_after_worker_at
+# Kills somebody at whatever point he is.
+sub die_anywhere
 {
-	my ($point, $death) = @_;
-	my ($how, $kill) = @$death;
-	my $says = "after a worker's death, who is at $point $how";
-
-	my @askers = map { ask("[[mock hold]] a fawn at $point, number $_") } 1 .. 3;
-	answer_of($_) foreach @askers;
-	$bambi->wait_until('calls in flight',
-		sub { $bambi->mock_stats->{in_flight} == 3 });
-	$bambi->hold($point);
-	$bambi->kill9($bambi->worker_pid);
-	$bambi->mock('release');
-	my $pid = $bambi->wait_held($point);
-	ok($bambi->is_alive($pid), "$says: point is reached");
-	$kill->($pid, $point);
-	$kills += 2;
-	$bambi->release($point);
-	settle_and_compare($says);
-	return;
-}
-
-# ---- any moment
-
-sub die_at_random
-{
-	my ($round) = @_;
 	my @victims = (
-		[ 'worker', sub { kill_it($bambi->worker_pid) } ],
-		[ 'courier', sub { kill_it($bambi->courier_pid) } ],
-		[ 'postmaster', sub { $bambi->kill9_postmaster } ],
-		[ 'server', \&stop_immediately ]);
-	my ($who, $kill) = @{ $victims[ rand @victims ] };
-	my @askers = map { ask("[[mock delay=50]] fawn $_ of round $round") }
-	  1 .. 12;
+		sub { $bambi->kill9($bambi->worker_pid) },
+		sub { $bambi->kill9($bambi->courier_pid) },
+		sub { $bambi->kill9_postmaster },
+		sub { $bambi->kill9_everything },
+		sub { $bambi->stop('immediate') },
+		sub { $bambi->stop('fast') });
 
-	usleep(int rand 400_000);
-	$kill->();
-	$kills++;
-	answer_of($_) foreach @askers;
-	settle_and_compare("$who dies at some moment of round $round");
+	work();
+	usleep(int rand 200_000);
+	$kills->{kills}++;
+	$victims[ rand @victims ]->();
+	$kills->hear;
+	$bambi->bring_back;
 	return;
 }
 
-my @way = qw(enqueue-before-commit enqueue-committed
-  claim-before-commit claim-committed jobs-sent
-  job-received key-opened before-send request-written answer-received
-  outcome-sent outcome-received settle-before-commit settle-committed);
-my @after_death = qw(spool-before-rename spool-renamed
-  adopt-before-commit adopt-committed);
-
+my ($lost, $twice) = (0, 0);
 foreach my $round (1 .. $rounds)
 {
-	my $turn = $round;
+	my $before = $kills->{kills};
 
-	die_at($_, $deaths[ $turn++ % @deaths ]) foreach @way;
-	die_after_worker_at($_, $deaths[ $turn++ % @deaths ])
-	  foreach @after_death;
-	die_at_random($round) foreach 1 .. 2;
+	foreach my $point (shuffle @points)
+	{
+		die_at_work($point, $deaths[ rand @deaths ]);
+		die_anywhere() if rand() < 0.2;
+	}
+	my @wrong = $kills->conclude;
+
+	($lost, $twice) = ($kills->{lost}, $kills->{twice});
+	ok(!@wrong, sprintf 'round %d: %d kills, %s, %d lost, %d paid twice',
+		$round, $kills->{kills} - $before, $kills->states, $lost, $twice)
+	  or diag(join "\n", @wrong);
 }
-
-my ($lost, $twice) = $bambi->totals(keys %accepted);
-is($lost, 0, 'nothing was lost at the end');
-is($twice, 0, 'nothing was paid twice at the end');
-diag "torture: $rounds rounds, $kills kills, "
-  . scalar(keys %accepted)
-  . " accepted generations, $lost lost and $twice paid twice";
 
 $bambi->stop;
 done_testing();
+print "$lost lost, $twice paid twice\n";

@@ -150,6 +150,21 @@ refuse_nonsense(void)
 	CHECK(driver_wait(&c) == 0 && driver_count(&c, ".answer") == 2,
 		  "a broken stream ends like a worker that is gone");
 	driver_clean(&c);
+
+	c = start();
+	driver_send(&c, FRAME_JOB, 5, "", SANDBOX);
+	driver_send(&c, FRAME_JOB, 0x10005, "", SANDBOX);
+	CHECK(driver_wait(&c) == 0 && driver_has_spooled(&c, "end") &&
+		  !driver_has_spooled(&c,
+							  "05050505-0505-0505-0505-050505050505.2.answer"),
+		  "so does a job for a slot that is in use");
+	driver_clean(&c);
+
+	c = start();
+	driver_send(&c, FRAME_OUTCOME, 1, "", "{}");
+	CHECK(driver_wait(&c) == 0 && driver_count(&c, ".answer") == 0,
+		  "and a frame that goes the other way");
+	driver_clean(&c);
 }
 
 /* A socket that listens and never answers. */

@@ -232,7 +232,8 @@ sub complaints
 	  if $is_strict && !$succeeded;
 	push @wrong, "was charged $charged times" if $charged > 1;
 	push @wrong, 'was charged'
-	  if $charged && $row->{status} !~ /^(succeeded|uncertain)$/;
+	  if $charged && $row->{status} !~ /^(succeeded|uncertain)$/
+	  && ($row->{code} // '') ne 'written_off';
 	push @wrong, 'was not charged'
 	  if !$charged && $succeeded && $row->{provider} eq 'openai';
 	push @wrong, "has $row->{images} pictures"

@@ -1,0 +1,138 @@
+# DROP EXTENSION ... CASCADE takes policies, views, defaults and a column, and
+# no row; then nobody sees anything, a call that runs is not lost, and
+# bambi_setup() brings everything back.  Tables that are dropped as well are
+# made anew under the running worker, which tells them the sealing key.
+
+use strict;
+use warnings;
+
+use BambiCluster;
+use Test::More;
+
+my $bambi = BambiCluster->start('drop_extension');
+$bambi->sign_up($_) foreach qw(alice bob);
+$bambi->lift_quota;
+$bambi->add_key('alice');
+my $id = $bambi->generate('alice', 'a fawn');
+$bambi->wait_for_status($id, 'succeeded');
+$bambi->sql("DELETE FROM bambi.model_prices WHERE unit LIKE 'partial%'");
+
+# All that the catalogues say of tables and views, whatever the order of
+# columns; of partitions no comments.
+sub catalogue
+{
+	return $bambi->sql(<<'SQL');
+WITH o AS (
+	SELECT c.* FROM pg_class c
+	 WHERE c.relkind IN ('r', 'p', 'v', 'i', 'I')
+	   AND (c.relnamespace IN ('bambi'::regnamespace,
+			'bambi_internal'::regnamespace)
+		OR c.relname LIKE 'bambi\_%'))
+SELECT string_agg(line, E'\n' ORDER BY line) FROM (
+	SELECT concat_ws('|', o.oid::regclass, relkind, relowner::regrole, relacl,
+			relrowsecurity, reloptions, obj_description(o.oid, 'pg_class')) AS line
+	  FROM o
+	UNION ALL
+	SELECT concat_ws('|', o.oid::regclass, pg_get_viewdef(o.oid)) FROM o
+	 WHERE relkind = 'v'
+	UNION ALL
+	SELECT concat_ws('|', o.oid::regclass, attname, format_type(atttypid,
+			atttypmod), attnotnull, attgenerated, attacl,
+			pg_get_expr(adbin, adrelid), CASE WHEN NOT relispartition
+			THEN col_description(o.oid, attnum) END)
+	  FROM o JOIN pg_attribute ON attrelid = o.oid
+	       LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+	 WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v')
+	UNION ALL
+	SELECT concat_ws('|', o.oid::regclass, polname, polcmd,
+			polroles::regrole[], pg_get_expr(polqual, polrelid),
+			pg_get_expr(polwithcheck, polrelid))
+	  FROM o JOIN pg_policy ON polrelid = o.oid
+	UNION ALL
+	SELECT concat_ws('|', o.oid::regclass, pg_get_triggerdef(t.oid))
+	  FROM o JOIN pg_trigger t ON tgrelid = o.oid WHERE NOT tgisinternal
+	UNION ALL
+	SELECT concat_ws('|', o.oid::regclass, pg_get_constraintdef(k.oid))
+	  FROM o JOIN pg_constraint k ON conrelid = o.oid) lines
+SQL
+}
+
+my $rows = "SELECT string_agg(to_jsonb(g)::text, ' ' ORDER BY id)
+	FROM bambi.image_generations g WHERE id = '$id'";
+my $before = catalogue();
+my $row = $bambi->sql($rows);
+
+# ---- the extension goes, while a call runs
+
+my $running = $bambi->generate('alice', '[[mock hold]] runs meanwhile');
+$bambi->wait_in_flight(1);
+$bambi->sql('DROP EXTENSION bambi CASCADE');
+isnt(catalogue(), $before, 'something is gone');
+foreach my $user (qw(alice bob))
+{
+	my ($status, $seen) =
+	  $bambi->try_as($user, 'SELECT count(*) FROM bambi.models');
+	is($seen || 0, 0, "$user sees nothing");
+}
+$bambi->mock('release');
+$bambi->wait_until('the answer in the spool',
+	sub { return () = glob $bambi->spool . '/*/*/*.answer' });
+pass('the answer to the call waits in the spool');
+
+$bambi->sql('CREATE EXTENSION bambi CASCADE');
+is($bambi->status_of($running), 'queued', 'not before bambi_setup()');
+my $report = $bambi->sql('SELECT bambi_setup()');
+like($report, qr/^Repaired the tables/, 'bambi_setup() repairs, and says so');
+foreach my $part (
+	'column bambi.image_generations.created_at',
+	'default of bambi.users.id',
+	'policy of users on bambi.image_generations', 'view bambi_generations')
+{
+	like($report, qr/\Q$part\E/, "and tells of the $part");
+}
+is(catalogue(), $before, 'everything is as it was before');
+is($bambi->sql($rows), $row, 'also the rows');
+like($bambi->sql('SELECT bambi_setup()'), qr/already/, 'that was all');
+is( $bambi->sql("SELECT count(*) FROM bambi.model_prices
+		WHERE unit LIKE 'partial%'"),
+	0, 'a row that the operator deleted does not come back');
+
+$bambi->wait_for_status($running, 'succeeded', 'the call was not lost');
+is($bambi->sql_as('alice', 'SELECT count(*) FROM bambi_generations'),
+	2, 'its owner sees both');
+is($bambi->sql_as('bob', 'SELECT count(*) FROM bambi_generations'),
+	0, 'nobody else does');
+$bambi->wait_for_status($bambi->generate('alice', 'another fawn'),
+	'succeeded', 'and generates');
+$bambi->ledger_is_equal;
+
+# ---- every policy that uses a function of the extension is looked for
+
+is( $bambi->sql("SELECT count(DISTINCT l.polrelid)
+		FROM pg_policy l JOIN pg_depend d ON d.objid = l.oid
+			AND d.classid = 'pg_policy'::regclass
+		WHERE d.refobjid = 'bambi_user_id()'::regprocedure"),
+	scalar(() = $report =~ /policy of users on/g),
+	'the report knows all tables with such a policy');
+
+# ---- the tables go too
+
+my $worker = $bambi->worker_pid;
+my $courier = $bambi->courier_pid;
+$bambi->sql(
+	'BEGIN; DROP EXTENSION bambi CASCADE;
+	DROP SCHEMA bambi, bambi_internal CASCADE;
+	CREATE EXTENSION bambi; SELECT bambi_setup(); COMMIT');
+ok( $bambi->poll('SELECT EXISTS (SELECT FROM bambi.encryption_keys
+		WHERE is_current)'),
+	'new tables are told the sealing key');
+is($bambi->courier_pid, $courier, 'by the courier that runs');
+is($bambi->worker_pid, $worker, 'and its worker');
+$bambi->point_openai_to_mock;
+my $carol = $bambi->sign_up('carol');
+$bambi->add_key('carol');
+$bambi->wait_for_status($bambi->generate('carol', 'a new fawn'),
+	'succeeded', 'and they work');
+
+$bambi->stop;
+done_testing();
