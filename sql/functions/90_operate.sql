@@ -5,6 +5,8 @@ RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 -- makes what bambi_owner shall own, and schemas are the superuser's
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- what is there already is no news
+SET client_min_messages = warning
 AS 'MODULE_PATHNAME', 'bambi_setup';
 REVOKE ALL ON FUNCTION @extschema@.bambi_setup() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_setup() TO bambi_admin;

@@ -106,7 +106,7 @@ look_for_tables(TimestampTz now)
 	Oid			internal = get_namespace_oid("bambi_internal", true);
 	Oid			schema = get_namespace_oid("bambi", true);
 	Oid			history = OidIsValid(schema) ?
-		get_relname_relid("image_generations", schema) : InvalidOid;
+	get_relname_relid("image_generations", schema) : InvalidOid;
 
 	tables_are_there = OidIsValid(internal) &&
 		OidIsValid(get_relname_relid("instance", internal)) &&

@@ -15,6 +15,8 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE,
         message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
         hint = PG_EXCEPTION_HINT;
+    -- the name of the key that was made for this cluster
+    detail := regexp_replace(detail, '"file:[^"]+"', '"file:..."');
     RETURN concat_ws(E'\n  ', state || ' ' || message, nullif(detail, ''),
                      nullif(hint, ''));
 END

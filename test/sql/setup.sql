@@ -7,12 +7,13 @@ SELECT extname FROM pg_extension
 
 
 -- Before it was called, nothing else does anything.
-\set VERBOSITY verbose
 \set SHOW_CONTEXT never
 SELECT bambi_pause();
+\echo :LAST_ERROR_SQLSTATE
 SELECT bambi_resume();
+\echo :LAST_ERROR_SQLSTATE
 SELECT bambi_adopt();
-\set VERBOSITY default
+\echo :LAST_ERROR_SQLSTATE
 SELECT bambi_setup() ~ 'Made the tables' AS made;
 SELECT bambi_setup() ~ 'Made the tables' AS made_again;
 

@@ -41,7 +41,7 @@ static BIGNUM *
 read_base64url(const char *text)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"abcdefghijklmnopqrstuvwxyz0123456789-_";
+	"abcdefghijklmnopqrstuvwxyz0123456789-_";
 	BIGNUM	   *number = BN_new();
 	int			bits = 0;
 
