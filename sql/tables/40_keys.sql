@@ -130,13 +130,15 @@ DROP POLICY IF EXISTS service_reads ON bambi.api_configurations;
 CREATE POLICY service_reads ON bambi.api_configurations
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, provider_id, name, is_valid, last_validated_at,
-              created_at, updated_at, settings, key_hint, status, last_error)
+              created_at, updated_at, settings, key_hint, key_fingerprint,
+              status, last_error)
     ON bambi.api_configurations TO bambi_user, bambi_service;  -- for the view
 
 CREATE OR REPLACE VIEW @extschema@.bambi_configurations
 WITH (security_invoker = true) AS
 SELECT id, user_id, provider_id, name, status, is_valid, last_validated_at,
-       last_error, key_hint, settings, created_at, updated_at
+       last_error, key_hint, settings, created_at, updated_at,
+       key_fingerprint
   FROM bambi.api_configurations;
 COMMENT ON VIEW @extschema@.bambi_configurations IS
     'Your keys, without the keys: nobody can read those back.';
@@ -164,6 +166,8 @@ COMMENT ON COLUMN @extschema@.bambi_configurations.created_at IS
     'When it was added.';
 COMMENT ON COLUMN @extschema@.bambi_configurations.updated_at IS
     'When it was last changed.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.key_fingerprint IS
+    'Tells whether two keys are the same, and nothing else.';
 ALTER VIEW @extschema@.bambi_configurations OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_configurations');

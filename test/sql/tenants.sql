@@ -108,7 +108,6 @@ SELECT count(*) FROM bambi_internal.queue;
 -- The tables behind the views: what is granted, and no more.
 SELECT name, key_hint FROM bambi.api_configurations;
 SELECT encrypted_api_key FROM bambi.api_configurations;
-SELECT key_fingerprint FROM bambi.api_configurations;
 SELECT * FROM bambi.api_configurations;
 SELECT password_hash FROM bambi.users;
 SELECT stripe_customer_id FROM bambi.subscriptions;

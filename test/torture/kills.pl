@@ -160,4 +160,4 @@ foreach my $round (1 .. $rounds)
 
 $bambi->stop;
 done_testing();
-print "$lost lost, $twice paid twice\n";
+print { Test::More->builder->output } "$lost lost, $twice paid twice\n";

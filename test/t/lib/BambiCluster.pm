@@ -277,7 +277,7 @@ sub worker_pid
 }
 
 # Couriers of this cluster, living ones.  Each writes its process id into the
-# lock of its spool directory; /proc tells nobody else what a courier is.
+# lock of its spool directory; its parent, the keeper, lives in that directory.
 sub couriers
 {
 	my ($self) = @_;
@@ -289,9 +289,20 @@ sub couriers
 		my $pid = <$in> // '';
 		close $in;
 		chomp $pid;
-		$pids{$pid} = 1 if $pid =~ /^\d+$/ && $self->is_alive($pid);
+		$pids{$pid} = 1 if $pid =~ /^\d+$/ && $self->is_courier($pid);
 	}
 	return sort { $a <=> $b } keys %pids;
+}
+
+# And not who else may have got its number.
+sub is_courier
+{
+	my ($self, $pid) = @_;
+	my $stat = slurp_stat($pid);
+
+	return unless defined $stat && $stat->{state} ne 'Z';
+	my $where = readlink "/proc/$stat->{parent}/cwd";
+	return defined $where && index($where, $self->spool . '/') == 0;
 }
 
 sub slurp_stat
@@ -369,8 +380,12 @@ sub kill9_everything
 	kill 'STOP', @pids;
 	kill 'KILL', @pids;
 	$self->{node}->kill9;
-	$self->wait_until('the end of everything',
-		sub { return !$self->server_processes && !$self->couriers });
+	$self->wait_until('the end of everything', sub {
+			# who was just being started
+			@pids = ($self->server_processes, $self->couriers);
+			kill 'KILL', @pids;
+			return !@pids;
+		});
 	$self->remove_lock_files;
 	return;
 }
@@ -400,7 +415,10 @@ sub wait_for_server
 	my ($self) = @_;
 
 	$self->wait_until('the server', sub {
-			return $self->{node}->psql($database, 'SELECT 1') == 0;
+			# who is refused may not even take the query
+			return eval {
+				$self->{node}->psql($database, 'SELECT 1') == 0;
+			};
 		});
 	return;
 }
@@ -568,20 +586,6 @@ sub charges_of
 	my ($self, $id) = @_;
 
 	return grep { $_->{generation} eq $id } $self->charges;
-}
-
-# Of these ids, how many are lost, and how many were charged twice.
-sub totals
-{
-	my ($self, @ids) = @_;
-	my %there = map { $_ => 1 } split /\n/,
-	  $self->sql('SELECT id FROM bambi.image_generations');
-	my %charged;
-
-	$charged{ $_->{generation} }++ foreach $self->charges;
-	return (
-		scalar(grep { !$there{$_} } @ids),
-		scalar(grep { $_ > 1 } values %charged));
 }
 
 sub stop
