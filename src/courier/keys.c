@@ -95,7 +95,7 @@ opened(Runner *runner, Next next)
 	{
 		tell_worker(service->name, NULL);
 		if (service->warning != NULL && service->warning != last_warning)
-			link_log(LEVEL_WARNING, "%s", service->warning);
+			link_log(LEVEL_LOG, "%s", service->warning);
 		last_warning = service->warning;
 	}
 	else
