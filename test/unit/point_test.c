@@ -140,7 +140,7 @@ main(void)
 	driver_configure(&c, more);
 	pid = driver_pid(&c);
 	CHECK(driver_await(c.fd, FRAME_LOG, &frame) &&
-		  frame.head.status == LEVEL_WARNING &&
+		  frame.head.status == LEVEL_LOG &&
 		  strstr(frame.json, "for development") != NULL,
 		  "a key service for development is said to be one");
 	snprintf(json, sizeof(json),
