@@ -4,10 +4,8 @@
 #	make demo, make demo-stop		see it work, in a private cluster
 #	make check				build and run every test
 #
-# installcheck needs a running server with
-#	shared_preload_libraries = 'bambi'
-#	bambi.databases = 'contrib_regression,isolation_regression'
-# and the key service of docs/reference.md; make check makes one itself.
+# installcheck needs a running server as CONTRIBUTING.md describes it; make
+# check makes one itself.
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG
@@ -19,6 +17,11 @@ harness = test/harness
 all install uninstall clean:
 	+$(extension) $@
 	+$(courier) $@
+
+clean: clean-tests
+clean-tests:
+	+for part in mock unit bench fuzz; do $(MAKE) -C test/$$part clean || exit; done
+	rm -rf results output_iso tmp_check log regression.diffs regression.out
 
 installcheck:
 	+$(extension) $@
@@ -51,7 +54,7 @@ ROUNDS ?= 20
 torture:
 	@ROUNDS=$(ROUNDS) $(harness)/check.sh --torture
 
-.PHONY: all install uninstall clean installcheck demo demo-stop check \
+.PHONY: all install uninstall clean clean-tests installcheck demo demo-stop check \
 	check-harness check-unit check-mock check-layers check-reference \
 	check-indent check-warnings check-regress check-isolation check-tap check-fuzz \
 	indent bench torture

@@ -10,7 +10,8 @@ COMMENT ON FUNCTION @extschema@.bambi_uuid_v7() IS
 
 CREATE FUNCTION @extschema@.bambi_uuid_floor("time" timestamptz)
 RETURNS uuid
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF
+-- not leakproof: its error would tell of rows that a policy hides
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'bambi_uuid_floor';
 COMMENT ON FUNCTION @extschema@.bambi_uuid_floor(timestamptz) IS
     'The lowest id of a millisecond: id >= bambi_uuid_floor(t) means "made at '

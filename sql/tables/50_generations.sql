@@ -163,7 +163,9 @@ BEGIN
                AND inhrelid = to_regclass(format('bambi.%I', leaf)));
 
         BEGIN
-            PERFORM pg_advisory_xact_lock(hashtext('bambi.ensure_months'), 0);
+            -- as ATTACH does; an advisory lock could be held by anybody
+            LOCK TABLE ONLY bambi.image_generations
+                IN SHARE UPDATE EXCLUSIVE MODE;
             CONTINUE WHEN EXISTS (      -- somebody made it meanwhile
                 SELECT FROM pg_inherits
                  WHERE inhparent = parent

@@ -27,8 +27,16 @@
 #include "utils/builtins.h"
 
 #include "adopt.h"
+#include "agenda.h"
 #include "courier_link.h"
 #include "statements_worker.h"
+
+/*
+ * Most that is read from the spool before it is settled, and how long that
+ * may take: a dead courier may have left more than fits in memory.
+ */
+#define ADOPT_BYTES		(16 * 1024 * 1024)
+#define SETTLE_FIRST_MS	50
 
 typedef enum DirectoryState
 {
@@ -291,19 +299,35 @@ remove_old_directories(const Orphan *orphans, int count)
 	return is_held;
 }
 
-bool
-bambi_adopt(void)
+TimestampTz
+bambi_adopt(TimestampTz now)
 {
 	int			count;
 	Orphan	   *orphans = read_orphans(&count);
+	Size		bytes = bambi_calls.answered_bytes;
 	bool		must_look_again = false;
 
 	for (int i = 0; i < count; i++)
+	{
+		if (bambi_calls.answered_bytes - bytes >= ADOPT_BYTES)
+			return in_ms(now, SETTLE_FIRST_MS);
 		must_look_again |= decide(&orphans[i]);
+	}
 	must_look_again |= remove_old_directories(orphans, count);
 
 	/* their directories go when their claims have been settled */
-	return must_look_again || count > 0;
+	return must_look_again || count > 0 ?
+		in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
+}
+
+void
+bambi_adopt_forget(void)
+{
+	foreach_bambi_call(call)
+	{
+		if (call->is_adopted && !call->is_answered)
+			bambi_call_remove(call);
+	}
 }
 
 void

@@ -32,6 +32,8 @@ typedef struct BambiCall
 	bool		is_used;
 	bool		is_answered;
 	bool		is_locked;		/* to be settled later: see settle.h */
+	bool		is_alone;		/* a transaction failed over it: it gets its
+								 * own, and never one with a claim */
 	uint64		tag;			/* slot number, sequence above */
 	pg_uuid_t	id;
 	pg_uuid_t	user;

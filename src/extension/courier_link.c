@@ -37,6 +37,8 @@
 #define SOCKET_FD		3
 #define LOCK_FD			4
 #define INPUT_SIZE		(256 * 1024)
+/* of earlier couriers, too, that still end their calls */
+#define MAX_KEEPERS		64
 /* where close_range is missing and RLIMIT_NOFILE says nothing sensible */
 #define MOST_FDS		65536
 
@@ -62,7 +64,8 @@ typedef struct Partial
 } Partial;
 
 static int	courier_socket = -1;
-static pid_t keeper_pid = 0;
+static pid_t keepers[MAX_KEEPERS];	/* the newest last; some have left */
+static int	keeper_count = 0;
 static StringInfoData outgoing;
 static int	outgoing_sent = 0;	/* bytes of outgoing that are sent */
 static uint64 stream_start = 0; /* where in the stream outgoing begins */
@@ -70,6 +73,16 @@ static char *input = NULL;
 static int	input_start = 0;
 static int	input_end = 0;
 static Partial partial;
+
+void
+bambi_courier_initialize(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	input = palloc(INPUT_SIZE);
+	initStringInfo(&outgoing);
+	MemoryContextSwitchTo(old);
+}
 
 void
 bambi_note_error(const char *message)
@@ -199,21 +212,38 @@ give_birth(const Birth *birth)
 	return pid;
 }
 
+/* A keeper leaves some time after its courier: each start asks again. */
+static void
+reap_keepers(void)
+{
+	int			left = 0;
+
+	for (int i = 0; i < keeper_count; i++)
+	{
+		int			status;
+
+		if (waitpid(keepers[i], &status, WNOHANG) == 0)
+			keepers[left++] = keepers[i];
+	}
+	keeper_count = left;
+}
+
+static void
+remember_keeper(pid_t pid)
+{
+	reap_keepers();
+	if (keeper_count == MAX_KEEPERS)
+		memmove(keepers, keepers + 1, --keeper_count * sizeof(pid_t));
+	keepers[keeper_count++] = pid;
+}
+
 static void
 remember_courier(int socket, pid_t pid)
 {
 	BambiWorkerSlot *slot = bambi_my_slot();
 
 	courier_socket = socket;
-	keeper_pid = pid;
-	if (input == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		input = palloc(INPUT_SIZE);
-		initStringInfo(&outgoing);
-		MemoryContextSwitchTo(old);
-	}
+	remember_keeper(pid);
 	resetStringInfo(&outgoing);
 	outgoing_sent = 0;
 	stream_start = 0;
@@ -296,12 +326,6 @@ int
 bambi_courier_socket(void)
 {
 	return courier_socket;
-}
-
-pid_t
-bambi_courier_pid(void)
-{
-	return keeper_pid;
 }
 
 uint64
@@ -502,18 +526,6 @@ bambi_courier_receive(BambiFrame *frame, MemoryContext context)
 	return BAMBI_FRAME;
 }
 
-/*
- * The keeper leaves some time after the courier; who asks too early leaves a
- * zombie that goes with the worker.
- */
-static void
-reap(void)
-{
-	int			status;
-
-	if (keeper_pid > 0 && waitpid(keeper_pid, &status, WNOHANG) == keeper_pid)
-		keeper_pid = 0;
-}
 
 void
 bambi_courier_let_go(void)
@@ -532,7 +544,7 @@ bambi_courier_let_go(void)
 			pfree(partial.picture);
 		partial.has_head = false;
 	}
-	reap();
+	reap_keepers();
 	LWLockAcquire(bambi_shmem_lock(), LW_EXCLUSIVE);
 	slot->courier_pid = 0;
 	LWLockRelease(bambi_shmem_lock());

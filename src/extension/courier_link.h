@@ -29,6 +29,9 @@ typedef enum BambiReceived
 	BAMBI_GONE					/* the courier is gone, or speaks nonsense */
 } BambiReceived;
 
+/* Before all else: there may never be a courier, but there are buffers. */
+extern void bambi_courier_initialize(void);
+
 /*
  * Makes the spool directory of incarnation with its lock, and starts a
  * courier in it.  False, with an error logged and remembered, if it cannot.
@@ -37,7 +40,6 @@ extern bool bambi_courier_start(const pg_uuid_t *incarnation);
 
 extern bool bambi_courier_is_there(void);
 extern int	bambi_courier_socket(void);
-extern pid_t bambi_courier_pid(void);
 
 /*
  * Appends a frame to what is to be sent; len is filled in.  Returns the

@@ -292,6 +292,7 @@ leave(int code, Datum arg)
 static long
 care_for_all(void)
 {
+	static TimestampTz before = 0;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = 0;
 
@@ -301,10 +302,13 @@ care_for_all(void)
 
 		if (!charges[i].is_used)
 			continue;
+		if (now < before)
+			charges[i].start_at = 0;	/* somebody set the clock back */
 		at = care_for(&charges[i], now);
 		if (at != 0 && (next == 0 || at < next))
 			next = at;
 	}
+	before = now;
 	return next ? TimestampDifferenceMilliseconds(now, next) + 1 : -1;
 }
 
@@ -319,6 +323,7 @@ bambi_launcher_main(Datum arg)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	before_shmem_exit(leave, (Datum) 0);
 	bambi_launcher_is_me(true);
+	bambi_dismiss_workers();
 
 	context = AllocSetContextCreate(TopMemoryContext, "bambi launcher",
 									ALLOCSET_DEFAULT_SIZES);
@@ -348,5 +353,6 @@ bambi_launcher_main(Datum arg)
 			for (int i = 0; i < BAMBI_MAX_DATABASES; i++)
 				look_again(&charges[i]);
 	}
-	proc_exit(0);
+	/* with 0 it would never be started again, whoever told it to go */
+	proc_exit(1);
 }

@@ -14,7 +14,7 @@
 
 #define EVERY_MS			(24 * 60 * 60 * 1000)
 #define MONTHS_AHEAD		3
-#define MISSING_MONTHS_MS	(60 * 1000)
+#define AGAIN_MS	(60 * 1000)
 
 static void
 maintain(TimestampTz now)
@@ -30,7 +30,7 @@ maintain(TimestampTz now)
 	/* Somebody may hold a lock for a moment; there is time for it. */
 	bambi_execute(&bambi_worker_ensure_months, months, NULL);
 	if (DatumGetInt32(bambi_result(0, 1, &is_null)) > 0)
-		bambi_agenda.maintain_at = in_ms(now, MISSING_MONTHS_MS);
+		bambi_agenda.maintain_at = in_ms(now, AGAIN_MS);
 	written_off = bambi_execute(&bambi_worker_write_off, before, NULL);
 	if (written_off > 0)
 		ereport(LOG,
@@ -52,5 +52,6 @@ bambi_maintain(TimestampTz now)
 	if (!is_due(bambi_agenda.maintain_at, now))
 		return;
 	bambi_agenda.maintain_at = in_ms(now, EVERY_MS);
-	bambi_in_transaction(maintain, now);
+	if (!bambi_in_transaction(maintain, now))
+		bambi_agenda.maintain_at = in_ms(now, AGAIN_MS);
 }

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "storage/pmsignal.h"
+
 #include "point.h"
 
 #define POLL_US		(10 * 1000)
@@ -41,5 +43,10 @@ bambi_point_hold(const char *name)
 		close(fd);
 	}
 	while (access(path, F_OK) == 0)
+	{
 		pg_usleep(POLL_US);
+		/* an aborted test must leave nobody behind */
+		if (!PostmasterIsAlive())
+			_exit(2);
+	}
 }

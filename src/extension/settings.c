@@ -55,9 +55,18 @@ check_user_id(char **value, void **extra, GucSource source)
 	return false;
 }
 
+/*
+ * A session that loads the library by itself may define nothing that is fixed
+ * at the server's start: that would end it.
+ */
 static void
 define_worker_settings(void)
 {
+	GucContext	at_start = PGC_POSTMASTER;
+
+	if (!process_shared_preload_libraries_in_progress)
+		at_start = PGC_SIGHUP;
+
 	DefineCustomStringVariable("bambi.databases",
 							   "Databases that get a worker, separated by commas.",
 							   NULL,
@@ -80,7 +89,7 @@ define_worker_settings(void)
 							   "Where answers wait that no worker has taken.",
 							   "Empty: \"bambi-spool\" beside the data directory.",
 							   &bambi_spool_directory, "",
-							   PGC_POSTMASTER, GUC_SUPERUSER_ONLY,
+							   at_start, GUC_SUPERUSER_ONLY,
 							   check_path, NULL, NULL);
 	DefineCustomIntVariable("bambi.shutdown_grace",
 							"Time that a courier takes to end calls when it "

@@ -360,7 +360,7 @@ bambi_settle(TimestampTz now, bool with_locked)
 	{
 		BambiCall  *call = dlist_container(BambiCall, node, i.cur);
 
-		if (call->is_locked && !with_locked)
+		if (call->is_alone || (call->is_locked && !with_locked))
 			continue;
 		if (!has_room(batch->count + other_count, bytes))
 			break;

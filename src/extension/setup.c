@@ -45,8 +45,12 @@ PG_FUNCTION_INFO_V1(bambi_setup);
 #define SECRET_SIZE		32
 #define LARGEST_FILE	(1024 * 1024)
 
-/* Taken for the transaction, so that two operators do it one after another. */
-#define SETUP_LOCK		INT64CONST(0x62616d6269)	/* "bambi" */
+/*
+ * Taken for the transaction, so that two operators do it one after another.
+ * An advisory lock of a class that the SQL functions, which use 1 and 2,
+ * cannot take: or anybody could hold it.
+ */
+#define SETUP_LOCK_CLASS	0x6262
 
 /* What of the tables is missing, or NULL.  $1 the extension's schema. */
 static const char missing_parts[] =
@@ -291,6 +295,29 @@ repair_tables(const char *schema)
 	return missing;
 }
 
+/* Jobs and answers are JSON, which is UTF-8, and are passed through unread. */
+static void
+check_encoding(void)
+{
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("bambi needs a database with encoding UTF8"),
+				 errdetail("This one has %s.",
+						   GetDatabaseEncodingName()),
+				 errhint("CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE "
+						 "template0, and set bambi up there.")));
+}
+
+static void
+lock_setup(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, SETUP_LOCK_CLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 /*
  * bambi_setup() RETURNS text
  *
@@ -308,8 +335,8 @@ bambi_setup(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	SPI_connect();
-	DirectFunctionCall1(pg_advisory_xact_lock_int8,
-						Int64GetDatum(SETUP_LOCK));
+	lock_setup();
+	check_encoding();
 	check_versions();
 	version = version_of_tables();
 	if (version == NULL)

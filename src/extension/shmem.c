@@ -11,12 +11,15 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "storage/procarray.h"
 #include "storage/shmem.h"
 
 #include "point.h"
@@ -95,6 +98,7 @@ BambiWorkerSlot *
 bambi_slot_of(Oid database, bool make)
 {
 	BambiWorkerSlot *found = NULL;
+	BambiWorkerSlot *free_one = NULL;
 
 	if (shared == NULL)
 		return NULL;
@@ -109,12 +113,14 @@ bambi_slot_of(Oid database, bool make)
 			found = slot;
 			break;
 		}
-		if (make && !OidIsValid(slot->database))
-		{
-			slot->database = database;
-			found = slot;
-			break;
-		}
+		/* not at once: its own may come behind one that was given back */
+		if (free_one == NULL && !OidIsValid(slot->database))
+			free_one = slot;
+	}
+	if (found == NULL && make && free_one != NULL)
+	{
+		found = free_one;
+		found->database = database;
 	}
 	LWLockRelease(shared->lock);
 	return found;
@@ -225,6 +231,20 @@ bambi_wake_at_commit(uint32 wake)
 		callback_is_registered = true;
 	}
 	wake_at_end |= wake;
+}
+
+void
+bambi_dismiss_workers(void)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < BAMBI_MAX_DATABASES; i++)
+	{
+		pid_t		pid = shared->slots[i].pid;
+
+		if (pid != 0 && BackendPidGetProc(pid) != NULL)
+			kill(pid, SIGTERM);
+	}
+	LWLockRelease(shared->lock);
 }
 
 void

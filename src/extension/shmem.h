@@ -100,6 +100,12 @@ extern void bambi_wake_now(BambiWorkerSlot *slot, uint32 wake);
 extern void bambi_wake_launcher(void);
 extern void bambi_launcher_is_me(bool is_me);
 
+/*
+ * Tells the workers of an earlier launcher to go: a new one cannot watch
+ * them, and starts its own.
+ */
+extern void bambi_dismiss_workers(void);
+
 /* Tag of start-time fair queuing: no turn of a new request lies before it. */
 extern int64 bambi_virtual_time(void);
 

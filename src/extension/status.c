@@ -8,10 +8,14 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/varlena.h"
 
+#include "settings.h"
 #include "shmem.h"
 
 PG_FUNCTION_INFO_V1(bambi_worker_status);
@@ -76,9 +80,38 @@ read_slot(BambiWorkerSlot *slot, Datum *values, bool *nulls)
 	values[12] = time_or_null(copy.last_error_at, &nulls[12]);
 }
 
+static bool
+is_named_in_databases(void)
+{
+	char	   *name = get_database_name(MyDatabaseId);
+	List	   *names;
+	ListCell   *cell;
+
+	if (name == NULL ||
+		!SplitIdentifierString(pstrdup(bambi_databases), ',', &names))
+		return false;
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Why there is no worker, as far as the settings tell; or NULL. */
+static const char *
+why_none(void)
+{
+	if (!bambi_shmem_is_there())
+		return "shared_preload_libraries does not name bambi";
+	if (!is_named_in_databases())
+		return "bambi.databases does not name this database";
+	return NULL;
+}
+
 /*
  * bambi_internal.worker_status(): one row, as 90_operate.sql names its
- * columns; all NULL but the state where there is no worker.
+ * columns; all NULL but the state and its reason where there is no worker.
  */
 Datum
 bambi_worker_status(PG_FUNCTION_ARGS)
@@ -94,10 +127,15 @@ bambi_worker_status(PG_FUNCTION_ARGS)
 		read_slot(slot, values, nulls);
 	else
 	{
+		const char *why = why_none();
+
 		memset(nulls, true, sizeof(nulls));
 		nulls[0] = false;
 		values[0] = CStringGetTextDatum(bambi_shmem_is_there() ?
 										"none" : "not preloaded");
+		nulls[11] = (why == NULL);
+		if (why)
+			values[11] = CStringGetTextDatum(why);
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
 													  values, nulls)));

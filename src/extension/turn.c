@@ -26,10 +26,16 @@
 #include "transaction.h"
 #include "turn.h"
 
+/* Calls that may fail by themselves before the others wait for another look. */
+#define MOST_FAILURES	3
+
 /* Of the turn that runs. */
 static bool did_claim;
 static bool did_adopt;
 static BambiCall *single_call;
+
+/* A turn failed: whatever it had been asked is asked again. */
+static bool must_ask_again = false;
 
 /* Why the tables are not ours to work on, or NULL. */
 static const char *foreign_because = NULL;
@@ -188,8 +194,8 @@ adopt(TimestampTz now)
 	int			answered = bambi_calls.answered;
 
 	bambi_agenda.adopt_at = 0;
-	if (foreign_because == NULL && bambi_adopt())
-		bambi_agenda.adopt_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
+	if (foreign_because == NULL)
+		bambi_agenda.adopt_at = bambi_adopt(now);
 	did_adopt = bambi_calls.answered > answered;
 }
 
@@ -200,6 +206,12 @@ turn(TimestampTz now)
 
 	did_claim = false;
 	did_adopt = false;
+	if (must_ask_again && bambi_agenda.claim_at <= now)
+	{
+		must_ask_again = false;
+		bambi_agenda.must_read_instance = true;
+		bambi_agenda.must_cancel = true;
+	}
 	if (bambi_agenda.must_read_instance)
 		read_instance(now);
 	if (is_due(bambi_agenda.adopt_at, now))
@@ -246,39 +258,62 @@ settle_refused(TimestampTz now)
 	bambi_settle_refused(single_call, now);
 }
 
+static bool
+settle_by_itself(BambiCall *call, TimestampTz now)
+{
+	single_call = call;
+	if (bambi_in_transaction(settle_single, now) ||
+		(!bambi_failure_is_passing() &&
+		 bambi_in_transaction(settle_refused, now)))
+	{
+		bambi_settle_keep();
+		return true;
+	}
+	bambi_settle_forget();
+	return false;
+}
+
 /*
  * A batch failed: each of its calls gets a transaction of its own, so that
- * the bad one takes no other with it.
+ * the bad one takes no other with it.  Those that fail again stay alone, and
+ * are looked at again, no other with them, so that they hold up neither
+ * settles nor claims.  Failing may take the whole lock_timeout: after a few
+ * the rest waits for the next look.  True if some failed.
  */
-static void
-settle_one_by_one(TimestampTz now)
+static bool
+settle_one_by_one(bool alone_only, TimestampTz now)
 {
 	int			count = bambi_calls.answered;
+	int			failures = 0;
 
 	while (count-- > 0 && !dlist_is_empty(&bambi_calls.waiting))
 	{
-		single_call = dlist_head_element(BambiCall, node,
-										 &bambi_calls.waiting);
-		/* to the end first, so that the next round takes another */
-		dlist_delete(&single_call->node);
-		dlist_push_tail(&bambi_calls.waiting, &single_call->node);
+		BambiCall  *call = dlist_head_element(BambiCall, node,
+											  &bambi_calls.waiting);
 
-		if (bambi_in_transaction(settle_single, now) ||
-			(!bambi_failure_is_passing() &&
-			 bambi_in_transaction(settle_refused, now)))
-			bambi_settle_keep();
-		else
-		{
-			bambi_settle_forget();
-			bambi_call_put_off(single_call);
-		}
+		if (alone_only && failures == MOST_FAILURES)
+			return true;
+		/* to the end first, so that the next round takes another */
+		dlist_delete(&call->node);
+		dlist_push_tail(&bambi_calls.waiting, &call->node);
+
+		if (alone_only && !call->is_alone)
+			continue;
+		if (failures < MOST_FAILURES && settle_by_itself(call, now))
+			continue;
+		failures = Min(failures + 1, MOST_FAILURES);
+		call->is_alone = true;
+		bambi_call_put_off(call);
 	}
+	return failures > 0;
 }
 
 bool
 bambi_turn_run(TimestampTz now)
 {
 	uint64		mark;
+	bool		with_alone = is_due(bambi_agenda.settle_at, now);
+	bool		has_adoption = is_due(bambi_agenda.adopt_at, now);
 
 	if (bambi_agenda.must_read_instance)
 		ask_for_sealing_key();
@@ -293,19 +328,29 @@ bambi_turn_run(TimestampTz now)
 			BAMBI_POINT("adopt-committed");
 		bambi_claim_keep();
 		bambi_settle_keep();
+		if (with_alone)
+			(void) settle_one_by_one(true, now);
 		bambi_agenda.settle_at = bambi_calls.locked ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
 		return did_claim;
 	}
 	bambi_courier_cut(mark);
 	bambi_claim_forget();
 	bambi_settle_forget();
+	bambi_adopt_forget();
 	bambi_agenda.claim_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
 	bambi_agenda.check_at = bambi_agenda.claim_at;
 	bambi_agenda.may_have_work = true;
+	bambi_agenda.must_read_instance = false;
+	bambi_agenda.must_cancel = false;
+	must_ask_again = true;
+	if (has_adoption)
+		bambi_agenda.adopt_at = bambi_agenda.claim_at;
 	/* the courier keeps the answers for the next worker */
 	if (!bambi_tables_are_there())
 		proc_exit(1);
-	settle_one_by_one(now);
+	/* if it was they who failed, the next claim will not */
+	if (settle_one_by_one(false, now))
+		bambi_agenda.claim_at = 0;
 	bambi_agenda.settle_at = bambi_calls.locked ? in_ms(now, BAMBI_LOOK_AGAIN_MS) : 0;
 	return false;
 }

@@ -20,6 +20,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -74,6 +75,8 @@ reread_settings_if_asked(void)
 	ProcessConfigFile(PGC_SIGHUP);
 	if (bambi_courier_is_there())
 		bambi_courier_send_settings();
+	else
+		bambi_agenda.courier_at = GetCurrentTimestamp();
 	bambi_agenda.may_have_work = true;
 }
 
@@ -141,6 +144,26 @@ wait_for_work(long timeout, bool must_write)
 	pgstat_report_activity(STATE_RUNNING, "bambi: a turn");
 }
 
+/* Whoever set the clock back did not mean to put off what was due soon. */
+static void
+mind_the_clock(TimestampTz now)
+{
+	static TimestampTz before = 0;
+	TimestampTz *const times[] = {
+		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
+		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
+		&bambi_agenda.settle_at, &bambi_agenda.maintain_at,
+		&bambi_agenda.courier_at
+	};
+
+	for (int i = 0; now < before && i < (int) lengthof(times); i++)
+	{
+		if (*times[i] != 0)
+			*times[i] = now;
+	}
+	before = now;
+}
+
 static void
 run_once(void)
 {
@@ -148,6 +171,7 @@ run_once(void)
 	bool		did_claim = false;
 	bool		must_write;
 
+	mind_the_clock(now);
 	reread_settings_if_asked();
 	see_what_was_asked(now);
 	bambi_courier_care(now);
@@ -177,6 +201,14 @@ leave_slot(int code, Datum arg)
 	pg_atomic_write_u32(&slot->in_flight, 0);
 }
 
+/* One that an earlier launcher started may still be about to go. */
+static bool
+slot_is_taken(void)
+{
+	return slot->pid != 0 && slot->pid != MyProcPid &&
+		BackendPidGetProc(slot->pid) != NULL;
+}
+
 static void
 take_slot(void)
 {
@@ -186,8 +218,15 @@ take_slot(void)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("bambi serves at most %d databases",
 						BAMBI_MAX_DATABASES)));
-	before_shmem_exit(leave_slot, (Datum) 0);
 	LWLockAcquire(bambi_shmem_lock(), LW_EXCLUSIVE);
+	if (slot_is_taken())
+	{
+		LWLockRelease(bambi_shmem_lock());
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("this database has a bambi worker already")));
+	}
+	before_shmem_exit(leave_slot, (Datum) 0);
 	slot->state = BAMBI_WORKER_STARTING;
 	slot->pid = MyProcPid;
 	slot->procno = MyProc->pgprocno;
@@ -223,6 +262,7 @@ set_session(void)
 		{"enable_hashjoin", "off"},
 		{"enable_mergejoin", "off"},
 		{"enable_seqscan", "off"},
+		{"enable_bitmapscan", "off"},	/* it would sort the whole queue */
 		{"jit", "off"},
 	};
 
@@ -236,13 +276,14 @@ wait_for_tables(void)
 {
 	for (;;)
 	{
+		/* before the look: what is asked for already wakes nobody again */
+		pg_atomic_exchange_u32(&slot->asked, 0);
 		if (bambi_tables_are_there())
 			return;
 		bambi_set_state(BAMBI_WORKER_WAITING);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0,
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
-		pg_atomic_exchange_u32(&slot->asked, 0);
 		CHECK_FOR_INTERRUPTS();
 		if (ShutdownRequestPending)
 			proc_exit(1);
@@ -281,6 +322,7 @@ bambi_worker_main(Datum arg)
 	if (!bambi_in_transaction(become_owner, GetCurrentTimestamp()))
 		proc_exit(1);
 	bambi_calls_initialize();
+	bambi_courier_initialize();
 
 	now = GetCurrentTimestamp();
 	bambi_turn_begin(now);

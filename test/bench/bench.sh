@@ -454,7 +454,7 @@ do
 	"$part"
 done
 
-say "$(printf '%-46s | %9s | %9s | %9s |' 'what (number in performance.md)' \
+say "$(printf '%-46s | %9s | %9s | %9s |' 'what' \
 	measured floor goal)"
 printf '%s\n' "${results[@]}"
 finished=yes

@@ -105,6 +105,17 @@ SELECT count(*) FROM bambi_configurations WHERE name = 'mine';
 SELECT count(*) FROM bambi.users WHERE id = :b;
 SELECT count(*) FROM bambi_internal.queue;
 
+-- Nor does an error: no condition that can fail sees another user's row.
+SET LOCAL enable_indexscan = off;
+SET LOCAL enable_indexonlyscan = off;
+SET LOCAL enable_bitmapscan = off;
+SELECT count(*) FROM bambi_generations
+ WHERE bambi_uuid_floor(CASE WHEN prompt = ANY ('{queued of b1}')
+                             THEN timestamptz '20000-01-01'
+                             ELSE created_at END) IS NOT NULL;
+SELECT proname FROM pg_proc
+ WHERE proname LIKE 'bambi\_%' AND proleakproof ORDER BY 1;
+
 -- The tables behind the views: what is granted, and no more.
 SELECT name, key_hint FROM bambi.api_configurations;
 SELECT encrypted_api_key FROM bambi.api_configurations;
