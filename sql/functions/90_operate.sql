@@ -7,6 +7,8 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- what is there already is no news
 SET client_min_messages = warning
+-- nor may the caller's choice decide where the tables lie
+SET default_tablespace = ''
 AS 'MODULE_PATHNAME', 'bambi_setup';
 REVOKE ALL ON FUNCTION @extschema@.bambi_setup() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_setup() TO bambi_admin;

@@ -119,6 +119,14 @@ CREATE INDEX IF NOT EXISTS configuration_by_provider
 CREATE INDEX IF NOT EXISTS configuration_by_key_id
     ON bambi.api_configurations (key_id);
 
+-- EXPLAIN must not tell what others wrote, or whether they have a key too.
+ALTER TABLE bambi.api_configurations
+    ALTER name SET STATISTICS 0,
+    ALTER settings SET STATISTICS 0,
+    ALTER key_hint SET STATISTICS 0,
+    ALTER key_fingerprint SET STATISTICS 0,
+    ALTER last_error SET STATISTICS 0;
+
 ALTER TABLE bambi.api_configurations OWNER TO bambi_owner;
 ALTER TABLE bambi.api_configurations ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.api_configurations');

@@ -135,6 +135,13 @@ GRANT SELECT (id, user_id, configuration_id, model_id, prompt, parameters,
               started_at, finished_at)
     ON bambi.image_generations TO bambi_user, bambi_service;  -- for the view
 
+-- The planner knows everybody's values, and EXPLAIN shows what it makes of
+-- them: of what people wrote it shall know nothing.
+ALTER TABLE bambi.image_generations
+    ALTER prompt SET STATISTICS 0,
+    ALTER parameters SET STATISTICS 0,
+    ALTER error_message SET STATISTICS 0;
+
 -- Made ahead, since a generation without its month cannot be queued.  A month
 -- is made apart and attached, which locks the table less than PARTITION OF;
 -- it still waits for whoever writes to the tables around, so it gives up soon
@@ -187,6 +194,10 @@ BEGIN
                            leaf);
             PERFORM bambi_internal.revoke_default_privileges(
                         format('bambi.%I', leaf)::regclass);
+            EXECUTE format(
+                'ALTER TABLE bambi.%I ALTER prompt SET STATISTICS 0, '
+                'ALTER parameters SET STATISTICS 0, '
+                'ALTER error_message SET STATISTICS 0', leaf);
             EXECUTE format(
                 'ALTER TABLE bambi.image_generations ATTACH PARTITION '
                 'bambi.%I FOR VALUES FROM (%L) TO (%L)', leaf,

@@ -88,6 +88,9 @@ BEGIN
 END
 $$;
 
+-- EXPLAIN must not tell what others' pictures are said to show.
+ALTER TABLE bambi.images ALTER revised_prompt SET STATISTICS 0;
+
 ALTER TABLE bambi.images OWNER TO bambi_owner;
 ALTER TABLE bambi.images ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.images');
