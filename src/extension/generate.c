@@ -262,6 +262,7 @@ generate(PG_FUNCTION_ARGS)
 	bambi_request_look(&request);
 	bambi_request_resolve_model(&request);
 	bambi_request_resolve_key(&request);
+	bambi_request_require_room(&request);
 
 	bambi_uuid_make(&id);
 	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);

@@ -34,6 +34,7 @@ static const Reason reasons[] = {
 	[BAMBI_WRONG_STATE] = {"PT409", "wrong state"},
 	[BAMBI_KEY_REUSED] = {"PT422",
 	"idempotency key belongs to another request"},
+	[BAMBI_TOO_MANY] = {"PT429", "too many requests"},
 	[BAMBI_TRY_LATER] = {"PT503", "try again later"},
 	[BAMBI_FORBIDDEN] = {"42501", "permission denied"},
 	[BAMBI_BAD_VALUE] = {"22023", "invalid value"},
@@ -103,7 +104,8 @@ bambi_refuse(BambiReason number, const char *message, const char *detail,
 	if (message == NULL || (is_pt && !is_plain(message)))
 		message = reason->message;
 
-	if (number == BAMBI_TRY_LATER && bambi_web_request_is("/rpc/bambi_"))
+	if ((number == BAMBI_TRY_LATER || number == BAMBI_TOO_MANY) &&
+		bambi_web_request_is("/rpc/bambi_"))
 		refuse_with_retry_after(reason, message, detail, hint);
 
 	ereport(ERROR,

@@ -18,6 +18,8 @@ typedef enum BambiReason
 	BAMBI_NOT_FOUND,			/* PT404: absent, or somebody else's */
 	BAMBI_WRONG_STATE,			/* PT409 */
 	BAMBI_KEY_REUSED,			/* PT422: idempotency key, another request */
+	BAMBI_TOO_MANY,				/* PT429: some of the caller's have to end
+								 * first */
 	BAMBI_TRY_LATER,			/* PT503: nothing happened, a retry is safe */
 	BAMBI_FORBIDDEN,			/* 42501 */
 	BAMBI_BAD_VALUE,			/* 22023 */

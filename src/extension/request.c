@@ -38,7 +38,9 @@ enum
 	KEY_STATUS,
 	KEY_FITS,
 	IMAGE_PRICE,
-	TEXT_PRICE
+	TEXT_PRICE,
+	MOST_WAITING,
+	WAITING
 };
 
 void
@@ -208,6 +210,24 @@ bambi_request_resolve_model(BambiRequest *request)
 							 bambi_parameters_count(&request->model_rules,
 													request->parameters),
 							 length);
+}
+
+void
+bambi_request_require_room(BambiRequest *request)
+{
+	bool		is_null;
+	int32		most = DatumGetInt32(bambi_result(request->row, MOST_WAITING,
+												  &is_null));
+	int32		waiting;
+
+	if (is_null)
+		return;
+	waiting = DatumGetInt32(bambi_result(request->row, WAITING, &is_null));
+	if (waiting >= most)
+		bambi_refuse(BAMBI_TOO_MANY, NULL,
+					 psprintf("%d generations of yours wait or run; the plan allows %d at a time.",
+							  waiting, most),
+					 "Wait for one of them with bambi_wait, or cancel one.");
 }
 
 static void

@@ -62,6 +62,9 @@ extern void bambi_request_look(BambiRequest *request);
  */
 extern void bambi_request_resolve_model(BambiRequest *request);
 
+/* BAMBI_TOO_MANY if as many of the user's wait as the plan allows. */
+extern void bambi_request_require_room(BambiRequest *request);
+
 /* Which key pays (rule K7: never another one than meant). */
 extern void bambi_request_resolve_key(BambiRequest *request);
 

@@ -104,7 +104,10 @@ BambiStatement bambi_client_look = {
 	"       m.is_active AND p.is_active"
 	"         AND (m.retired_at IS NULL OR m.retired_at > $6),"
 	"       m.capabilities, p.needs_key,"
-	"       c.count, c.id, c.status, c.fits, r.image, r.text_input"
+	"       c.count, c.id, c.status, c.fits, r.image, r.text_input,"
+	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
+	"         SELECT count(*)::int FROM bambi_internal.queue"
+	"          WHERE user_id = $1) END"
 	"  FROM bambi.users u" PLAN_OF_USER
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
