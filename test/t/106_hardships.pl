@@ -16,6 +16,18 @@ $bambi->sign_up($_) foreach qw(alice bob);
 $bambi->lift_quota;
 $bambi->add_key('alice');
 
+# Until the server's log, from a place on, tells of one.
+sub wait_for_lock_timeout
+{
+	my ($from) = @_;
+
+	$bambi->wait_until('a lock timeout', sub {
+			return PostgreSQL::Test::Utils::slurp_file($node->logfile, $from)
+			  =~ /lock timeout/;
+		});
+	return;
+}
+
 # Whether something comes true within some seconds.
 sub soon
 {
@@ -82,8 +94,9 @@ $id = $bambi->generate('alice', '[[mock hold]] a fawn');
 $bambi->wait_in_flight(1);
 $operator = $bambi->session('postgres');
 $operator->query_safe('BEGIN; LOCK TABLE bambi_internal.queue');
+my $length = -s $node->logfile;
 $bambi->kill9($bambi->courier_pid);
-sleep 2;
+wait_for_lock_timeout($length);
 $operator->query_safe('ROLLBACK');
 $operator->quit;
 ok( soon(is_settled($id, 'uncertain'), 10),
@@ -180,8 +193,9 @@ ok( soon("SELECT s.last_error LIKE '%cannot be executed%'
 		FROM bambi_status() s", 20, 'second'), 'a missing courier is told');
 $session = $node->background_psql('second');
 $session->query_safe('BEGIN; LOCK TABLE bambi_internal.instance');
+$length = -s $node->logfile;
 terminate('worker', 'terminate');
-sleep 3;
+wait_for_lock_timeout($length);
 $session->quit;
 unlike(
 	PostgreSQL::Test::Utils::slurp_file($node->logfile),
