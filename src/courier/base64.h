@@ -26,6 +26,9 @@ typedef struct Base64
 /* Bytes that decoding len more characters can give at most. */
 #define BASE64_DECODED_MAX(len)	(((len) + 3) / 4 * 3)
 
+/* Characters that encoding len bytes gives. */
+#define BASE64_ENCODED(len)	(((len) + 2) / 3 * 4)
+
 /*
  * Decodes the next len characters into out and returns the number of bytes
  * written.  A zeroed Base64 is a new one.

@@ -7,10 +7,14 @@
  */
 #include "exchange.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
+#include "base64.h"
 #include "body.h"
 #include "scrub.h"
 
@@ -60,26 +64,86 @@ exchange_post(Exchange *x, const char *path, json_t *body)
 }
 
 void
+exchange_put(Exchange *x, const char *path, const char *media_type,
+			 const void *bytes, size_t len)
+{
+	begin(x, "PUT", path);
+	x->request.body = bytes;
+	x->request.body_len = len;
+	exchange_header(x, "Content-Type", media_type);
+}
+
+void
+exchange_method(Exchange *x, const char *method, const char *path)
+{
+	begin(x, method, path);
+}
+
+void
+exchange_form(Exchange *x, const char *path)
+{
+	begin(x, "POST", path);
+}
+
+static FormPart *
+add_part(Exchange *x, const char *name)
+{
+	FormPart   *part = arena_alloc(x->arena, sizeof(FormPart));
+	FormPart  **end = &x->request.form;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	part->name = arena_strdup(x->arena, name);
+	*end = part;
+	return part;
+}
+
+void
+exchange_form_text(Exchange *x, const char *name, const char *value)
+{
+	FormPart   *part = add_part(x, name);
+
+	part->bytes = arena_strdup(x->arena, value);
+	part->len = strlen(value);
+}
+
+void
+exchange_form_file(Exchange *x, const char *name, const char *file_name,
+				   const char *media_type, const void *bytes, size_t len)
+{
+	FormPart   *part = add_part(x, name);
+
+	part->file_name = arena_strdup(x->arena, file_name);
+	part->media_type = arena_strdup(x->arena, media_type);
+	part->bytes = bytes;
+	part->len = len;
+}
+
+void
 exchange_header(Exchange *x, const char *name, const char *value)
 {
 	add_header(x, name, value, false);
 }
 
 void
-exchange_bearer(Exchange *x)
+exchange_secret_header(Exchange *x, const char *name, const char *prefix,
+					   const Secret *secret)
 {
-	static const char prefix[] = "Bearer ";
-	size_t		prefix_len = sizeof(prefix) - 1;
+	size_t		prefix_len = strlen(prefix);
 	Secret	   *value;
 
-	if (x->secret == NULL)
-		return;
-
 	/* a Secret again, so that the arena wipes this copy too */
-	value = secret_create(x->arena, NULL, prefix_len + x->secret->len);
+	value = secret_create(x->arena, NULL, prefix_len + secret->len);
 	memcpy(value->bytes, prefix, prefix_len);
-	memcpy(value->bytes + prefix_len, x->secret->bytes, x->secret->len);
-	add_header(x, "Authorization", (const char *) value->bytes, true);
+	memcpy(value->bytes + prefix_len, secret->bytes, secret->len);
+	add_header(x, name, (const char *) value->bytes, true);
+}
+
+void
+exchange_bearer(Exchange *x)
+{
+	if (x->secret != NULL)
+		exchange_secret_header(x, "Authorization", "Bearer ", x->secret);
 }
 
 static void
@@ -111,6 +175,34 @@ const char *
 exchange_setting(const Exchange *x, const char *name)
 {
 	return json_string_value(json_object_get(x->settings, name));
+}
+
+const json_t *
+exchange_operator_setting(const Exchange *x, const char *name)
+{
+	return json_object_get(x->operator_settings, name);
+}
+
+json_t *
+exchange_base64(const char *prefix, const void *bytes, size_t len)
+{
+	size_t		prefix_len = strlen(prefix);
+	char	   *text;
+	size_t		text_len;
+	json_t	   *json;
+
+	if (len > INT_MAX / 2)
+		return NULL;
+	text = malloc(prefix_len + BASE64_ENCODED(len) + 1);
+	if (text == NULL)
+		return NULL;
+	memcpy(text, prefix, prefix_len);
+	text_len = prefix_len +
+		(size_t) EVP_EncodeBlock((unsigned char *) text + prefix_len, bytes,
+								 (int) len);
+	json = json_stringn_nocheck(text, text_len);
+	free(text);
+	return json;
 }
 
 json_t *

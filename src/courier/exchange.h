@@ -73,14 +73,33 @@ typedef struct Header
 	struct Header *next;
 } Header;
 
+/* A part of a multipart/form-data body. */
+typedef struct FormPart
+{
+	const char *name;
+	const char *file_name;		/* NULL: a text field */
+	const char *media_type;		/* NULL: a text field */
+	const void *bytes;			/* lent until the request has ended */
+	size_t		len;
+	struct FormPart *next;
+} FormPart;
+
 typedef struct Request
 {
 	const char *method;
 	const char *url;			/* absolute */
 	Header	   *headers;
-	const char *body;			/* in the arena */
+	const char *body;			/* in the arena, or lent until the request has
+								 * ended; NULL if there is none */
 	size_t		body_len;
+	FormPart   *form;			/* instead of a body; libcurl encodes it */
 	bool		is_paid;		/* never written twice, never redirected */
+
+	/*
+	 * Which of the generation's paid requests this is, from 1: an adapter
+	 * that makes several counts them up, and none goes out that is not new.
+	 */
+	int			ordinal;
 
 	/*
 	 * Where in the answer pictures stand as base64, e.g. "data[].b64_json";
@@ -89,6 +108,15 @@ typedef struct Request
 	 * array, as a string.
 	 */
 	const char *picture_path;
+
+	/*
+	 * The same in each event, where the answer may be a stream of them
+	 * (text/event-stream); NULL if it may not.  Events that the adapter's
+	 * progress function does not take become reply.body, as a JSON array.
+	 */
+	const char *event_picture_path;
+
+	bool		is_picture;		/* the body is a picture: reply.pictures[0] */
 } Request;
 
 typedef struct Reply
@@ -110,7 +138,10 @@ typedef struct Exchange
 	Arena	   *arena;
 	const char *base_url;		/* of the provider row, no slash at the end */
 	json_t	   *settings;		/* of provider and configuration; an object */
+	json_t	   *operator_settings;	/* of the provider alone: what users must
+									 * not decide; an object, or NULL */
 	const Secret *secret;		/* the user's key; NULL where none is needed */
+	int64_t		now;			/* seconds since 1970, at each step */
 
 	Request		request;		/* for NEXT_SEND */
 	int			sleep_ms;		/* for NEXT_SLEEP */
@@ -124,7 +155,30 @@ extern void exchange_get(Exchange *x, const char *path);
 /* As exchange_get, with body as JSON; steals the reference to it. */
 extern void exchange_post(Exchange *x, const char *path, json_t *body);
 
+/* As exchange_get, with bytes as they are, lent until the request has ended. */
+extern void exchange_put(Exchange *x, const char *path,
+						 const char *media_type, const void *bytes,
+						 size_t len);
+
+/* As exchange_get, by another method. */
+extern void exchange_method(Exchange *x, const char *method,
+							const char *path);
+
+/* As exchange_get, by POST, with a form that has no part yet. */
+extern void exchange_form(Exchange *x, const char *path);
+
+/* Adds a part at the end of the form.  The value of a text is copied. */
+extern void exchange_form_text(Exchange *x, const char *name,
+							   const char *value);
+extern void exchange_form_file(Exchange *x, const char *name,
+							   const char *file_name, const char *media_type,
+							   const void *bytes, size_t len);
+
 extern void exchange_header(Exchange *x, const char *name, const char *value);
+
+/* A header whose value is a secret: it is wiped with the arena. */
+extern void exchange_secret_header(Exchange *x, const char *name,
+								   const char *prefix, const Secret *secret);
 
 /* "Authorization: Bearer" with the user's key. */
 extern void exchange_bearer(Exchange *x);
@@ -134,6 +188,17 @@ extern const char *exchange_reply_header(const Exchange *x, const char *name);
 
 /* A string of x->settings, or NULL. */
 extern const char *exchange_setting(const Exchange *x, const char *name);
+
+/* A member of x->operator_settings, or NULL. */
+extern const json_t *exchange_operator_setting(const Exchange *x,
+											   const char *name);
+
+/*
+ * prefix and then bytes in base64, as a JSON string to be given to an object
+ * (json_object_set_new).  NULL if memory is out.
+ */
+extern json_t *exchange_base64(const char *prefix, const void *bytes,
+							   size_t len);
 
 /*
  * The reply's body as JSON, depth at most 64, or NULL.  Lent: it lives as

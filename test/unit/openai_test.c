@@ -16,6 +16,8 @@
 #include "../../src/courier/retry.h"
 #include "check.h"
 
+extern const ProviderAdapter provider_openai;
+
 #define FIXTURES "../fixtures/"
 
 static const char key[] = "sk-test0123456789abcdefghijklmnop";

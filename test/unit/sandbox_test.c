@@ -13,6 +13,9 @@
 #include "../../src/courier/providers/provider.h"
 #include "check.h"
 
+extern const ProviderAdapter provider_openai;
+extern const ProviderAdapter provider_sandbox;
+
 /* fontconfig keeps what it has read until the process ends. */
 extern const char *__lsan_default_suppressions(void);
 

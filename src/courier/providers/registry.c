@@ -9,9 +9,19 @@
 
 #include "provider.h"
 
+/* A line for each: src/courier/providers/NAME.c defines provider_NAME. */
+#define PROVIDERS \
+	PROVIDER(openai) \
+	PROVIDER(sandbox)
+
+#define PROVIDER(name) extern const ProviderAdapter provider_##name;
+PROVIDERS
+#undef PROVIDER
+
 static const ProviderAdapter *const providers[] = {
-	&provider_openai,
-	&provider_sandbox,
+#define PROVIDER(name) &provider_##name,
+	PROVIDERS
+#undef PROVIDER
 };
 
 const ProviderAdapter *

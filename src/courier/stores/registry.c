@@ -9,8 +9,18 @@
 
 #include "store.h"
 
+/* A line for each: src/courier/stores/NAME.c defines store_NAME. */
+#define STORES \
+	STORE(database)
+
+#define STORE(name) extern const StoreAdapter store_##name;
+STORES
+#undef STORE
+
 static const StoreAdapter *const adapters[] = {
-	&store_database,
+#define STORE(name) &store_##name,
+	STORES
+#undef STORE
 };
 
 const StoreAdapter *

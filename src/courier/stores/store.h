@@ -6,7 +6,13 @@
  * One constant of type StoreAdapter per file; registry.c lists them.
  *
  * put may be asked twice for the same image after a crash, and must then
- * give the same location.
+ * give the same location.  erase of something already gone is a success.
+ *
+ * x->settings are the settings of the server without their prefix
+ * ("s3_bucket"), x->secret is what stands in the file that
+ * credentials_setting names, and x->base_url is empty: an adapter makes whole
+ * addresses of its settings.  A store that fails is asked again, for as long
+ * as it takes: a picture is paid for by then.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,11 +36,28 @@ typedef struct StoreAdapter
 	const char *name;			/* as in images.store */
 	bool		sends_bytes;	/* the bytes go back to the worker, in PICTURE */
 
+	const char *credentials_setting;	/* of the file with them, or NULL */
+
+	/* Why the settings will not do, as a constant, or NULL.  NULL: any will. */
+	const char *(*check) (const json_t *settings);
+
 	/* *location is as in images.storage_path, in the arena. */
 	Next		(*put) (Exchange *x, const StoredImage *image, char **location);
-} StoreAdapter;
 
-extern const StoreAdapter store_database;
+	/* Takes back what was put. */
+	Next		(*erase) (Exchange *x, const char *location);
+
+	/* The bytes of what was put, malloc'ed and given. */
+	Next		(*get) (Exchange *x, const char *location, Picture *picture);
+
+	/*
+	 * An address at which anybody can fetch it for expires seconds from
+	 * x->now, or for good if expires is 0 and the store hands out to anybody;
+	 * *url in the arena.  NULL: links to this store are made without it.
+	 */
+	Next		(*link) (Exchange *x, const char *location, int64_t expires,
+						 char **url);
+} StoreAdapter;
 
 /* By name, or NULL. */
 extern const StoreAdapter *store_find(const char *name);
