@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     claimed_at        timestamptz,
     not_before        timestamptz,
     cancel_requested  boolean      NOT NULL DEFAULT false,
+    store             text,
+    inputs            smallint     NOT NULL DEFAULT 0,
+    input_bytes       integer      NOT NULL DEFAULT 0,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT queued_generation_exists
@@ -50,6 +53,13 @@ COMMENT ON COLUMN bambi_internal.queue.not_before IS
     'Not to be claimed earlier; NULL: at once.';
 COMMENT ON COLUMN bambi_internal.queue.cancel_requested IS
     'Its owner does not want it any more, and it is claimed.';
+COMMENT ON COLUMN bambi_internal.queue.store IS
+    'Where its pictures go, by the plan when it was queued; NULL: as '
+    'bambi.store says.';
+COMMENT ON COLUMN bambi_internal.queue.inputs IS
+    'Pictures that it edits, mask included.';
+COMMENT ON COLUMN bambi_internal.queue.input_bytes IS
+    'Size of those that the database keeps and the worker hands over.';
 
 -- No index holds a column that a claim changes.
 CREATE INDEX IF NOT EXISTS queue_in_turn ON bambi_internal.queue (turn, id);

@@ -144,7 +144,7 @@ tell_worker(const char *name, const char *error)
 		text_add_string(&text, sealing_key.public_pem, MAX_PEM);
 	}
 	text_add(&text, "}");
-	link_send_text(FRAME_SEALING_KEY, 0, text.bytes, text.len);
+	link_send_text(FRAME_SEALING_KEY, 0, 0, text.bytes, text.len);
 	free(text.bytes);
 }
 

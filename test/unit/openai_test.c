@@ -11,7 +11,7 @@
 #include <strings.h>
 
 #include "../../src/courier/body.h"
-#include "../../src/courier/picture.h"
+#include "../../src/protocol/picture.h"
 #include "../../src/courier/providers/provider.h"
 #include "../../src/courier/retry.h"
 #include "check.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/courier/picture.h"
+#include "../../src/protocol/picture.h"
 #include "../../src/courier/providers/provider.h"
 #include "check.h"
 

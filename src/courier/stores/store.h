@@ -44,8 +44,10 @@ typedef struct StoreAdapter
 	/* *location is as in images.storage_path, in the arena. */
 	Next		(*put) (Exchange *x, const StoredImage *image, char **location);
 
-	/* Takes back what was put. */
-	Next		(*erase) (Exchange *x, const char *location);
+	/* Takes back what was put, and was deleted at that time (microseconds since
+	 * 1970): what has been put again since stays. */
+	Next		(*erase) (Exchange *x, const char *location,
+						  int64_t deleted_at_us);
 
 	/* The bytes of what was put, malloc'ed and given. */
 	Next		(*get) (Exchange *x, const char *location, Picture *picture);
