@@ -42,11 +42,13 @@ COMMENT ON COLUMN bambi.models.description IS
     'What it is good for, for people.';
 COMMENT ON COLUMN bambi.models.capabilities IS
     'What a request may say: {"prompt": {"max_length": n}, "parameters": '
-    '{name: rule}}. A rule has "type" (string, integer, boolean, size), '
-    'optionally "default", and by type "values", "max_length", "minimum", '
-    '"maximum"; a size may have "free" ("multiple_of", "max_side", '
-    '"max_ratio", "min_area", "max_area") for sizes beyond the values; '
-    '"requires" {other: [values]} says with what only it is allowed.';
+    '{name: rule}}. A rule has "type" (string, integer, number, boolean, '
+    'size, or json: any object or array), optionally "default", and by type '
+    '"values", "max_length", "minimum", "maximum"; a size may have "free" '
+    '("multiple_of", "max_side", "max_ratio", "min_area", "max_area") for '
+    'sizes beyond the values. "requires" {other: [values]} says with what '
+    'only it is allowed, "value_requires" {value: {other: [values]}} the same '
+    'of one of its values.';
 COMMENT ON COLUMN bambi.models.is_active IS
     'False: nothing new is queued for it; its history stays visible.';
 COMMENT ON COLUMN bambi.models.created_at IS
