@@ -48,7 +48,11 @@ COMMENT ON COLUMN bambi.models.capabilities IS
     '("multiple_of", "max_side", "max_ratio", "min_area", "max_area") for '
     'sizes beyond the values. "requires" {other: [values]} says with what '
     'only it is allowed, "value_requires" {value: {other: [values]}} the same '
-    'of one of its values.';
+    'of one of its values; "unpriced": true says that nobody knows what it '
+    'costs. For estimates: "price_by" {"size": parameter, "quality": '
+    'parameter} where these have other names, "tokens" {"q": {quality: '
+    'factor}} for the formula of tokens a picture, "pictures_per_call" where '
+    'more pictures take more requests.';
 COMMENT ON COLUMN bambi.models.is_active IS
     'False: nothing new is queued for it; its history stays visible.';
 COMMENT ON COLUMN bambi.models.created_at IS

@@ -31,13 +31,14 @@ COMMENT ON COLUMN bambi.model_prices.id IS
 COMMENT ON COLUMN bambi.model_prices.model_id IS
     'The model.';
 COMMENT ON COLUMN bambi.model_prices.unit IS
-    'What the price is for: image; partial image (stream); or 1M of text '
-    'input, cached text input, image input, cached image input, image output '
-    'or text output tokens.';
+    'What the price is for: image; input image, one that is edited; partial '
+    'image (stream); or 1M of text input, cached text input, image input, '
+    'cached image input, image output or text output tokens.';
 COMMENT ON COLUMN bambi.model_prices.size IS
-    'For pictures of this size; NULL: of any.';
+    'For pictures of this size; NULL: of any. What a model calls size is '
+    'said by price_by of its capabilities.';
 COMMENT ON COLUMN bambi.model_prices.quality IS
-    'For pictures of this quality; NULL: of any.';
+    'For pictures of this quality, likewise.';
 COMMENT ON COLUMN bambi.model_prices.price IS
     'In whole units of the currency, six places behind the point.';
 COMMENT ON COLUMN bambi.model_prices.currency IS
@@ -67,7 +68,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.model_prices TO bambi_admin;
 
 -- Seeds: what costs nothing.
 INSERT INTO bambi.model_prices (model_id, unit, price, source)
-SELECT m.id, 'image', 0, 'drawn on this machine'
+SELECT m.id, u.unit, 0, 'drawn on this machine'
   FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
+       CROSS JOIN (VALUES ('image'), ('input image')) u (unit)
  WHERE p.slug = 'sandbox'
     ON CONFLICT DO NOTHING;

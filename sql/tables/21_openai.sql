@@ -4,6 +4,11 @@
 -- take the answer, and the user would have paid for it: gif and svg output
 -- with frame_count, frame_duration_ms and svg (a stored picture is png, jpeg
 -- or webp), stream with partial_images, and response_format url.
+--
+-- q is the factor of the formula for tokens (price.c).  Those of 2 and 2.5
+-- give every published or measured figure.  2.6 takes as many tokens as 2.5
+-- from high on, and by what a reseller says three or four times as many
+-- below: four, since an estimate is rather too much.
 WITH families (family, capabilities) AS (VALUES
     ('gpt-image-2.6', jsonb '{
         "prompt": {"max_length": 32000},
@@ -33,7 +38,10 @@ WITH families (family, capabilities) AS (VALUES
                            "values": ["auto", "low"]},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
-        }}'),
+        },
+        "tokens": {"q": {"low": 32, "medium": 48, "high": 48, "xhigh": 64,
+                         "max": 96}}
+        }'),
     ('gpt-image-2.5', '{
         "prompt": {"max_length": 32000},
         "parameters": {
@@ -60,7 +68,10 @@ WITH families (family, capabilities) AS (VALUES
                            "values": ["auto", "low"]},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
-        }}'),
+        },
+        "tokens": {"q": {"low": 16, "medium": 24, "high": 48, "xhigh": 64,
+                         "max": 96}}
+        }'),
     ('gpt-image-2', '{
         "prompt": {"max_length": 32000},
         "parameters": {
@@ -86,7 +97,9 @@ WITH families (family, capabilities) AS (VALUES
                            "values": ["auto", "low"]},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
-        }}'),
+        },
+        "tokens": {"q": {"low": 16, "medium": 48, "high": 96}}
+        }'),
     ('gpt-image-1', '{
         "prompt": {"max_length": 32000},
         "parameters": {

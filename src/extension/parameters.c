@@ -447,6 +447,29 @@ bambi_parameters_count(const BambiModel *model, Jsonb *parameters)
 	return (int) Min(bambi_document_double(&value), MAX_PICTURES);
 }
 
+bool
+bambi_parameters_are_unpriced(const BambiModel *model, Jsonb *parameters)
+{
+	JsonbContainer *rules = bambi_document_container(&model->capabilities->root,
+													 "parameters");
+	JsonbIterator *iterator = JsonbIteratorInit(&parameters->root);
+	JsonbValue	key;
+	JsonbValue	unused;
+
+	(void) JsonbIteratorNext(&iterator, &key, true);
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	{
+		JsonbContainer *rule = bambi_document_container(rules,
+														pnstrdup(key.val.string.val,
+																 key.val.string.len));
+
+		(void) JsonbIteratorNext(&iterator, &unused, true);
+		if (rule && bambi_document_truth(rule, "unpriced"))
+			return true;
+	}
+	return false;
+}
+
 List *
 bambi_parameters_may_be(const BambiModel *model, Jsonb *parameters,
 						const char *name)

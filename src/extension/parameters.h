@@ -43,6 +43,10 @@ extern int	bambi_parameters_count(const BambiModel *model,
 extern List *bambi_parameters_may_be(const BambiModel *model,
 									 Jsonb *parameters, const char *name);
 
+/* Whether one of them, by its rule, costs nobody knows what. */
+extern bool bambi_parameters_are_unpriced(const BambiModel *model,
+										  Jsonb *parameters);
+
 /* WIDTHxHEIGHT, both from 1; false if it is no size. */
 extern bool bambi_size_read(const char *size, int length, int *width,
 							int *height);
