@@ -49,7 +49,10 @@ COMMENT ON COLUMN bambi.models.capabilities IS
     'sizes beyond the values. "requires" {other: [values]} says with what '
     'only it is allowed, "value_requires" {value: {other: [values]}} the same '
     'of one of its values; "unpriced": true says that nobody knows what it '
-    'costs. For estimates: "price_by" {"size": parameter, "quality": '
+    'costs. "inputs" says which pictures it edits, and is absent where none: '
+    '"max", "formats", "max_bytes" of each, "max_total_bytes" with the mask, '
+    '"square", and "mask" where it takes one, which is PNG and as large as '
+    'the first picture, with "mask_max_bytes". For estimates: "price_by" {"size": parameter, "quality": '
     'parameter} where these have other names, "tokens" {"q": {quality: '
     'factor}} for the formula of tokens a picture, "pictures_per_call" where '
     'more pictures take more requests.';
@@ -60,7 +63,8 @@ COMMENT ON COLUMN bambi.models.created_at IS
 COMMENT ON COLUMN bambi.models.updated_at IS
     'When the row was last changed.';
 COMMENT ON COLUMN bambi.models.task IS
-    'generate: from a prompt alone; edit: from pictures and a prompt.';
+    'generate: from a prompt alone, and from pictures where capabilities have '
+    'inputs; edit: from pictures and a prompt only.';
 COMMENT ON COLUMN bambi.models.deprecated_at IS
     'Since when it is known to be going: the provider''s day, or else the day '
     'on which bambi learnt of it.';
@@ -122,12 +126,13 @@ COMMENT ON COLUMN @extschema@.bambi_models.model_id IS
 COMMENT ON COLUMN @extschema@.bambi_models.description IS
     'What it is good for.';
 COMMENT ON COLUMN @extschema@.bambi_models.capabilities IS
-    'Longest prompt, and the parameters with allowed values, limits and '
-    'defaults.';
+    'Longest prompt, the parameters with allowed values, limits and '
+    'defaults, and, as inputs, which pictures it edits.';
 COMMENT ON COLUMN @extschema@.bambi_models.is_active IS
     'Whether new generations may use it now.';
 COMMENT ON COLUMN @extschema@.bambi_models.task IS
-    'generate: from a prompt alone; edit: from pictures and a prompt.';
+    'generate: from a prompt alone, and from pictures where capabilities have '
+    'inputs; edit: from pictures and a prompt only.';
 COMMENT ON COLUMN @extschema@.bambi_models.deprecated_at IS
     'Since when it is known to be going.';
 COMMENT ON COLUMN @extschema@.bambi_models.retired_at IS
@@ -157,6 +162,9 @@ SELECT '00000000-0000-7000-8000-000000000401', p.id, 'sandbox', 'Sandbox',
             "size": {"type": "size", "default": "512x512",
                      "values": ["64x64", "128x128", "256x256", "512x512",
                                 "1024x1024", "1536x1024", "1024x1536"]}
-        }}'
+        },
+        "inputs": {"max": 4, "formats": ["png", "jpeg", "webp", "gif"],
+                   "mask": true}
+        }'
   FROM bambi.api_providers p WHERE p.slug = 'sandbox'
     ON CONFLICT DO NOTHING;

@@ -39,6 +39,9 @@ WITH families (family, capabilities) AS (VALUES
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
+        "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
+                   "max_bytes": 52428799, "mask": true,
+                   "mask_max_bytes": 4194303},
         "tokens": {"q": {"low": 32, "medium": 48, "high": 48, "xhigh": 64,
                          "max": 96}}
         }'),
@@ -69,6 +72,9 @@ WITH families (family, capabilities) AS (VALUES
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
+        "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
+                   "max_bytes": 52428799, "mask": true,
+                   "mask_max_bytes": 4194303},
         "tokens": {"q": {"low": 16, "medium": 24, "high": 48, "xhigh": 64,
                          "max": 96}}
         }'),
@@ -98,6 +104,9 @@ WITH families (family, capabilities) AS (VALUES
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
+        "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
+                   "max_bytes": 52428799, "mask": true,
+                   "mask_max_bytes": 4194303},
         "tokens": {"q": {"low": 16, "medium": 48, "high": 96}}
         }'),
     ('gpt-image-1', '{
@@ -122,7 +131,11 @@ WITH families (family, capabilities) AS (VALUES
                            "values": ["auto", "low"]},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
-        }}'),
+        },
+        "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
+                   "max_bytes": 52428799, "mask": true,
+                   "mask_max_bytes": 4194303}
+        }'),
     ('dall-e-3', '{
         "prompt": {"max_length": 4000},
         "parameters": {
@@ -150,7 +163,10 @@ WITH families (family, capabilities) AS (VALUES
                                 "values": ["b64_json"]},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
-        }}')),
+        },
+        "inputs": {"max": 1, "formats": ["png"], "max_bytes": 4194303,
+                   "square": true, "mask": true, "mask_max_bytes": 4194303}
+        }')),
 known (number, family, model_id, name, description, deprecated_at, retired_at,
        successor) AS (VALUES
     (101, 'gpt-image-2.6', 'gpt-image-2.6-sunburst',

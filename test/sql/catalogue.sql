@@ -46,9 +46,26 @@ SELECT parameter, type, rule - 'type' - 'default' AS limits, "default",
  ORDER BY parameter, min(model_id);
 \pset format aligned
 
+-- What each edits (a list):
+\pset format unaligned
+SELECT capabilities -> 'inputs' AS inputs,
+       string_agg(p.slug || '/' || m.model_id, ' '
+                  ORDER BY p.slug, m.model_id) AS models
+  FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
+ GROUP BY 1 ORDER BY min(p.slug), min(m.model_id);
+\pset format aligned
+
+-- Limits of these that nobody reads, or that are none:
+SELECT model_id FROM bambi.models
+ WHERE capabilities ? 'inputs'
+   AND NOT coalesce(
+       (capabilities -> 'inputs') - '{max,formats,max_bytes,max_total_bytes,mask,mask_max_bytes,square}'::text[] = '{}'
+       AND (capabilities #>> '{inputs,max}')::int >= 1
+       AND jsonb_array_length(capabilities #> '{inputs,formats}') > 0, false);
+
 -- Documents with something else in them, or without a longest prompt:
 SELECT model_id FROM bambi.models
- WHERE capabilities - 'prompt' - 'parameters' - 'tokens' <> '{}'
+ WHERE capabilities - '{prompt,parameters,inputs,tokens}'::text[] <> '{}'
     OR jsonb_typeof(capabilities #> '{prompt,max_length}')
        IS DISTINCT FROM 'number';
 
