@@ -90,11 +90,8 @@ BambiStatement bambi_client_release = {
  * Everything that decides about a request, one row for each model that its
  * name may mean: $1 user; $2 the name, or NULL for the plan's default; $3, $4
  * the name's parts before and after the slash; $5 configuration or NULL;
- * $6 now; $7 parameters.
+ * $6 now; $7 whether there are pictures to edit.
  * Gives the columns of bambi_quota_read, then those of request.c.
- *
- * A price whose size or quality is not listed, such as "auto", is taken to be
- * the highest of those that may be meant.
  */
 BambiStatement bambi_client_look = {
 	.sql =
@@ -104,14 +101,15 @@ BambiStatement bambi_client_look = {
 	"       m.is_active AND p.is_active"
 	"         AND (m.retired_at IS NULL OR m.retired_at > $6),"
 	"       m.capabilities, p.needs_key,"
-	"       c.count, c.id, c.status, c.fits, r.image, r.text_input,"
+	"       c.count, c.id, c.status, c.fits,"
+	"       r.units, r.sizes, r.qualities, r.amounts,"
 	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
 	"         SELECT count(*)::int FROM bambi_internal.queue"
 	"          WHERE user_id = $1) END"
 	"  FROM bambi.users u" PLAN_OF_USER
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
-	"    ON m.task = 'generate'"
+	"    ON (m.task = 'generate' OR $7)"
 	"   AND (m.model_id = $2"
 	"        OR m.model_id = $4 AND p.slug = $3"
 	"        OR $2 IS NULL AND m.id = pl.default_model_id)"
@@ -126,29 +124,16 @@ BambiStatement bambi_client_look = {
 	"                 AND c.status IN ('pending', 'valid', 'failing',"
 	"                                  'unknown') END) c ON true"
 	"  LEFT JOIN LATERAL ("
-	"    SELECT coalesce("
-	"             max(r.price) FILTER (WHERE r.unit = 'image'"
-	"               AND coalesce(r.size = w.size, r.size IS NULL)"
-	"               AND coalesce(r.quality = w.quality, r.quality IS NULL)),"
-	"             max(r.price) FILTER (WHERE r.unit = 'image'"
-	"               AND coalesce(r.quality = w.quality, r.quality IS NULL)),"
-	"             max(r.price) FILTER (WHERE r.unit = 'image'"
-	"               AND coalesce(r.size = w.size, r.size IS NULL)),"
-	"             max(r.price) FILTER (WHERE r.unit = 'image')) AS image,"
-	"           max(r.price) FILTER"
-	"             (WHERE r.unit = '1M text input tokens') AS text_input"
-	"      FROM bambi.model_prices r,"
-	"           (SELECT coalesce($7->>'size', m.capabilities"
-	"                     #>>'{parameters,size,default}') AS size,"
-	"                   coalesce($7->>'quality', m.capabilities"
-	"                     #>>'{parameters,quality,default}') AS quality"
-	"            OFFSET 0) w"
+	"    SELECT array_agg(r.unit) AS units, array_agg(r.size) AS sizes,"
+	"           array_agg(r.quality) AS qualities,"
+	"           array_agg(r.price) AS amounts"
+	"      FROM bambi.model_prices r"
 	"     WHERE r.model_id = m.id AND r.currency = 'USD'"
 	"       AND r.valid_from <= $6 AND r.valid_to > $6) r ON true"
 	" WHERE u.id = $1",
 	.nargs = 7,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
-	JSONBOID},
+	BOOLOID},
 	.is_generic = true,
 };
 

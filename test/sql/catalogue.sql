@@ -46,9 +46,26 @@ SELECT parameter, type, rule - 'type' - 'default' AS limits, "default",
  ORDER BY parameter, min(model_id);
 \pset format aligned
 
+-- What each edits (a list):
+\pset format unaligned
+SELECT capabilities -> 'inputs' AS inputs,
+       string_agg(p.slug || '/' || m.model_id, ' '
+                  ORDER BY p.slug, m.model_id) AS models
+  FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
+ GROUP BY 1 ORDER BY min(p.slug), min(m.model_id);
+\pset format aligned
+
+-- Limits of these that nobody reads, or that are none:
+SELECT model_id FROM bambi.models
+ WHERE capabilities ? 'inputs'
+   AND NOT coalesce(
+       (capabilities -> 'inputs') - '{max,formats,max_bytes,max_total_bytes,mask,mask_max_bytes,square}'::text[] = '{}'
+       AND (capabilities #>> '{inputs,max}')::int >= 1
+       AND jsonb_array_length(capabilities #> '{inputs,formats}') > 0, false);
+
 -- Documents with something else in them, or without a longest prompt:
 SELECT model_id FROM bambi.models
- WHERE capabilities - 'prompt' - 'parameters' <> '{}'
+ WHERE capabilities - '{prompt,parameters,inputs,tokens}'::text[] <> '{}'
     OR jsonb_typeof(capabilities #> '{prompt,max_length}')
        IS DISTINCT FROM 'number';
 
@@ -102,6 +119,17 @@ SELECT r.model_id, r.parameter, q.key
                     WHERE o.model_id = r.model_id AND o.parameter = q.key
                       AND (o.rule -> 'values') @> q.value);
 
+-- Factors of tokens for other qualities than the model takes, or not for all:
+SELECT model_id FROM bambi.models
+ WHERE capabilities ? 'tokens'
+   AND (SELECT array_agg(q ORDER BY q)
+          FROM jsonb_object_keys(capabilities #> '{tokens,q}') q)
+       IS DISTINCT FROM
+       (SELECT array_agg(v ORDER BY v)
+          FROM jsonb_array_elements_text(
+                   capabilities #> '{parameters,quality,values}') v
+         WHERE v <> 'auto');
+
 -- Prices (a list): how many a model has.
 SELECT p.slug, m.model_id,
        count(*) FILTER (WHERE r.unit = 'image') AS of_pictures,
@@ -115,8 +143,7 @@ SELECT p.slug, m.model_id,
 -- Prices to look at (a list):
 SELECT m.model_id, r.size, r.quality, r.price, r.currency
   FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id
- WHERE r.unit = 'image' AND r.size = '1024x1024'
-    OR m.model_id = 'sandbox'
+ WHERE r.unit = 'image' AND (r.size = '1024x1024' OR m.model_id = 'sandbox')
  ORDER BY m.id, r.price;
 SELECT r.price, r.unit, string_agg(m.model_id, ' ' ORDER BY m.model_id)
   FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id

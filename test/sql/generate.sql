@@ -87,11 +87,6 @@ SELECT bambi_generate('d', 'openai/gpt-image-2', configuration =>
 SELECT prompt, model, right(configuration_id::text, 2) AS key, parameters,
        cost_estimate
   FROM bambi_generations WHERE prompt IN ('a', 'b', 'c', 'd') ORDER BY id;
-SELECT bambi_estimate('a', 'gpt-image-2', '{"quality": "low"}'),
-       bambi_estimate(repeat('a', 4000), 'gpt-image-2', '{"quality": "low"}'),
-       bambi_estimate('a', 'gpt-image-2', '{"n": 10}'),
-       bambi_estimate('a', 'gpt-image-2.6-flare') IS NULL AS unknown,
-       bambi_estimate('a');
 
 \echo *** prompts and models that are refused
 SELECT pg_temp.try(format('SELECT bambi_generate(%L, %L)', prompt, model))
