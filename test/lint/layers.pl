@@ -134,8 +134,8 @@ rule('only the engine includes libcurl',
 # effect (but for secret_file, which reads one for the key service "file").
 # Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
-  qw(exchange arena secret secret_file fault base64 body picture retry scrub
-  url jwt);
+  qw(exchange arena secret secret_file fault base64 body percent picture retry
+  scrub sigv4 url jwt);
 
 my %family = (
 	providers => 'provider.h',
