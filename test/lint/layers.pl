@@ -132,9 +132,11 @@ rule('only the engine and url.c include libcurl',
 	}));
 
 # What every adapter may stand on: the exchange, and files without a side
-# effect.  Such a file includes only others of the list.
+# effect (but for secret_file, which reads one for the key service "file").
+# Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
-  qw(exchange arena secret fault base64 body retry scrub url jwt);
+  qw(exchange arena secret secret_file fault base64 body percent retry
+  scrub sigv4 url jwt);
 
 my %family = (
 	providers => 'provider.h',
@@ -259,8 +261,8 @@ rule('only the engine and url.c need libcurl',
 		sub { $_[0] =~ m{^src/} && $_[0] !~ m{/(engine|url)\.o$} },
 		sub { $_[0] =~ /^curl_/ }));
 
-# Adapters are functions of what they are given.  A PEM file is what the key
-# service "file" is about, so that one may read and make it.
+# Adapters are functions of what they are given.  Files are what the store
+# "filesystem" is about; pem.c is no adapter, but makes the file of one.
 my $outside = qr/^(socket|socketpair|connect|bind|listen|accept4?|send(to|msg)?
 	|recv(from|msg)?|read|pread|write|pwrite|open(at)?|open64|fopen(64)?
 	|fdopen|close|poll|ppoll|select|epoll_\w+|getaddrinfo|gethostby\w+|fork
@@ -271,7 +273,7 @@ rule('adapters need no network, clock or file descriptor',
 	needed(
 		sub {
 			$_[0] =~ m{^src/courier/(?:.*/)?(providers|stores|keyservices)/}
-			  && $_[0] !~ m{/keyservices/(file|pem)\.o$};
+			  && $_[0] !~ m{/(keyservices/pem|stores/filesystem)\.o$};
 		},
 		sub { $_[0] =~ $outside }));
 

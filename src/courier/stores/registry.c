@@ -11,7 +11,8 @@
 
 /* A line for each: src/courier/stores/NAME.c defines store_NAME. */
 #define STORES \
-	STORE(database)
+	STORE(database) \
+	STORE(filesystem)
 
 #define STORE(name) extern const StoreAdapter store_##name;
 STORES

@@ -8,6 +8,9 @@
  * put may be asked twice for the same image after a crash, and must then
  * give the same location.  erase of something already gone is a success.
  *
+ * FAULT_STORE_DOWN is whatever an operator or time can mend; only a location
+ * that makes no sense or leads to nothing is FAULT_BAD_REQUEST.
+ *
  * x->settings are the settings of the server without their prefix
  * ("s3_bucket"), x->secret is what stands in the file that
  * credentials_setting names, and x->base_url is empty: an adapter makes whole
@@ -44,8 +47,10 @@ typedef struct StoreAdapter
 	/* *location is as in images.storage_path, in the arena. */
 	Next		(*put) (Exchange *x, const StoredImage *image, char **location);
 
-	/* Takes back what was put, and was deleted at that time (microseconds since
-	 * 1970): what has been put again since stays. */
+	/*
+	 * Takes back what was put, unless it was put again after deleted_at_us
+	 * (microseconds since 1970), when the row that names it was deleted.
+	 */
 	Next		(*erase) (Exchange *x, const char *location,
 						  int64_t deleted_at_us);
 
