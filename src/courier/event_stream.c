@@ -99,6 +99,13 @@ drop_pictures(Picture *pictures, int count)
 		free(pictures[i].bytes);
 }
 
+/* Some end with "[DONE]", which is no JSON and would spoil the array. */
+static bool
+is_object(const char *text)
+{
+	return text[strspn(text, " \t\n")] == '{';
+}
+
 static bool
 keep_event(EventStream *stream, const char *text, size_t len,
 		   Picture *pictures, int count)
@@ -137,7 +144,8 @@ end_event(EventStream *stream)
 		return true;
 	text = body_text(event, &len);
 	count = body_take_pictures(event, pictures);
-	if (stream->take(stream->owner, text, len, count > 0 ? pictures : NULL))
+	if (!is_object(text) ||
+		stream->take(stream->owner, text, len, count > 0 ? pictures : NULL))
 		drop_pictures(pictures, count);
 	else
 		ok = keep_event(stream, text, len, pictures, count);

@@ -48,6 +48,13 @@
 	" SELECT $2, $1, $6, $7, $8, $9, $10, q.reset_date FROM q" \
 	" RETURNING id, user_id"
 
+#define INSERT_QUEUED \
+	"INSERT INTO bambi_internal.queue (id, user_id, turn, store, inputs," \
+	"       input_bytes)" \
+	" SELECT g.id, g.user_id, $11," \
+	"        (SELECT store FROM bambi.plans WHERE plan_type = $12)," \
+	"        $13, $14 FROM g"
+
 /* $1 user.  A row if there is such an active user. */
 BambiStatement bambi_client_active_user = {
 	.sql = "SELECT FROM bambi.users WHERE id = $1 AND is_active",
@@ -166,18 +173,19 @@ BambiStatement bambi_client_usable_keys = {
 /*
  * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now,
  * $4 next reset, $5 limit, $6 configuration, $7 model, $8 prompt,
- * $9 parameters, $10 estimate, $11 turn.  One row if it is queued, none if
- * the quota is used up.
+ * $9 parameters, $10 estimate, $11 turn, $12 plan, $13 pictures to edit,
+ * $14 bytes of those that the database keeps.  One row if it is queued, none
+ * if the quota is used up.
  */
 BambiStatement bambi_client_queue = {
 	.sql =
 	"WITH q AS (" RESERVE_SET " WHERE" RESERVE_IF "),"
 	" g AS (" INSERT_GENERATION ")"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn)"
-	" SELECT g.id, g.user_id, $11 FROM g",
-	.nargs = 11,
+	" " INSERT_QUEUED,
+	.nargs = 14,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
+		INT2OID, INT4OID
 	},
 	.is_generic = true,
 };
@@ -185,7 +193,7 @@ BambiStatement bambi_client_queue = {
 /*
  * Queues under an idempotency key what was reserved before: $1 user, $2 id,
  * $3 period of the reservation, $4 key, $5 hash of the request,
- * $6 to $11 as above.  First the key, which waits for another session that
+ * $6 to $14 as above.  First the key, which waits for another session that
  * inserts the same.  No row if the key is there already.
  */
 BambiStatement bambi_client_queue_once = {
@@ -196,11 +204,11 @@ BambiStatement bambi_client_queue_once = {
 	"  VALUES ($1, $4, $2, $5) ON CONFLICT DO NOTHING"
 	"  RETURNING $3 AS reset_date),"
 	" g AS (" INSERT_GENERATION ")"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn)"
-	" SELECT g.id, g.user_id, $11 FROM g",
-	.nargs = 11,
+	" " INSERT_QUEUED,
+	.nargs = 14,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
+		INT2OID, INT4OID
 	},
 	.is_generic = true,
 };
@@ -274,7 +282,11 @@ BambiStatement bambi_client_cancel_claimed = {
 	"       configuration_id, provider_id, model_id, request_type, images," \
 	"       cost, is_estimate, charged, created_at)" \
 	" SELECT g.user_id, g.id, g.attempts, g.configuration_id, m.provider_id," \
-	"        g.model_id, 'generate', 0, g.cost_estimate, true, 'unknown', $3" \
+	"        g.model_id, CASE WHEN EXISTS (" \
+	"          SELECT FROM bambi.generation_inputs n" \
+	"           WHERE n.generation_id = g.id AND n.user_id = g.user_id)" \
+	"          THEN 'edit' ELSE 'generate' END," \
+	"        0, g.cost_estimate, true, 'unknown', $3" \
 	"   FROM bambi.image_generations g JOIN bambi.models m ON m.id = g.model_id" \
 	"  WHERE g.id = $1 AND g.user_id = $2 AND g.status = 'uncertain'"
 
@@ -321,7 +333,7 @@ BambiStatement bambi_client_lock_for_retry = {
 
 /*
  * Queues a generation once more: $1 id, $2 user, $3 now, $4 turn, $5 period
- * of its reservation.  Claims are numbered on from the last one, since the
+ * of its reservation, $6 plan.  Claims are numbered on from the last one, since the
  * number tells attempts apart; a courier that died over it is remembered.
  */
 BambiStatement bambi_client_requeue = {
@@ -335,13 +347,21 @@ BambiStatement bambi_client_requeue = {
 	"         finished_at = NULL, updated_at = $3"
 	"   WHERE id = $1 AND user_id = $2"
 	"  RETURNING id, user_id, attempts)"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths)"
+	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths,"
+	"        store, inputs, input_bytes)"
 	" SELECT g.id, g.user_id, $4, g.attempts, coalesce(("
 	"          SELECT (o.error_code = 'courier_died')::int"
 	"            FROM bambi.image_generations o"
-	"           WHERE o.id = $1 AND o.user_id = $2), 0) FROM g",
-	.nargs = 5,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID},
+	"           WHERE o.id = $1 AND o.user_id = $2), 0),"
+	"        (SELECT store FROM bambi.plans WHERE plan_type = $6),"
+	"        n.count, n.bytes"
+	"   FROM g, (SELECT count(*) AS count, coalesce(sum(bytes)"
+	"                     FILTER (WHERE data IS NOT NULL), 0) AS bytes"
+	"              FROM bambi.generation_inputs"
+	"             WHERE generation_id = $1 AND user_id = $2) n",
+	.nargs = 6,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
+	TEXTOID},
 	.is_generic = true,
 };
 
@@ -375,19 +395,6 @@ BambiStatement bambi_client_images = {
 	"  FROM bambi.images i WHERE i.generation_id = $1 AND i.user_id = $2",
 	.nargs = 2,
 	.types = {UUIDOID, UUIDOID},
-	.is_generic = true,
-};
-
-/* $1 generation, $2 user, $3 position.  Gives format, sha256, bytes. */
-BambiStatement bambi_client_picture = {
-	.sql =
-	"SELECT i.format, i.sha256, d.data FROM bambi.images i"
-	"  LEFT JOIN bambi.image_data d"
-	"    ON d.image_id = i.id AND d.user_id = i.user_id"
-	" WHERE i.generation_id = $1 AND i.user_id = $2 AND i.position = $3",
-	.nargs = 3,
-	.types = {UUIDOID, UUIDOID, INT4OID},
-	.is_read_only = true,
 	.is_generic = true,
 };
 
