@@ -180,7 +180,7 @@ check_fault(const char *id, const Fault *fault, const json_t *expect,
 {
 	const char *class = text_of(expect, "class");
 	const char *charged = text_of(expect, "charged");
-	bool		auto_retry = json_is_true(json_object_get(expect, "auto_retry"));
+	bool		repeats = json_is_true(json_object_get(expect, "auto_retry"));
 	double		after = json_number_value(json_object_get(expect,
 														  "retry_after_s"));
 	char	   *head = strndup(key, 6);
@@ -190,8 +190,8 @@ check_fault(const char *id, const Fault *fault, const json_t *expect,
 		  "%s: class is %s", id, class);
 	CHECK(fault->retry_after_ms == (long) (after * 1000),
 		  "%s: hint is %ld ms", id, fault->retry_after_ms);
-	CHECK((retry_delay_ms(fault, 1, 0) >= 0) == auto_retry,
-		  "%s: %s repeated by itself", id, auto_retry ? "is" : "is not");
+	CHECK((retry_delay_ms(fault, 1, 0) >= 0) == repeats,
+		  "%s: %s repeated by itself", id, repeats ? "is" : "is not");
 	CHECK(strcmp(fault_charged_name(fault->charged), charged) == 0,
 		  "%s: charged is %s", id, charged);
 	CHECK(fault->message[0] != '\0' && strstr(fault->message, head) == NULL,
@@ -204,8 +204,9 @@ check_answer(const json_t *providers, const json_t *row)
 {
 	const char *id = text_of(row, "id");
 	const json_t *expect = json_object_get(row, "expect");
-	const char *request_id = json_string_value(json_object_get(json_object_get(row, "headers"),
-															   "x-request-id"));
+	const char *request_id =
+	json_string_value(json_object_get(json_object_get(row, "headers"),
+									  "x-request-id"));
 	const json_t *provider = find_provider(providers, row);
 	char	   *key = NULL;
 	Play		play;
