@@ -13,7 +13,8 @@
 #define STORES \
 	STORE(database) \
 	STORE(filesystem) \
-	STORE(s3)
+	STORE(s3) \
+	STORE(supabase)
 
 #define STORE(name) extern const StoreAdapter store_##name;
 STORES
