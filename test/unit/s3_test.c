@@ -6,7 +6,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "play.h"
+#include "store_play.h"
 
 #define CREDENTIALS \
 	"# of the bucket\n" \

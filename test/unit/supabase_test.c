@@ -6,7 +6,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "play.h"
+#include "store_play.h"
 
 #define SECRET	"sb_secret_0123456789abcdefghij"
 #define PATH	PLAY_USER "/" PLAY_GENERATION "/2.webp"

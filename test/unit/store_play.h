@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * play.h
+ * store_play.h
  *		An exchange with a store whose answers the test makes up.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef BAMBI_PLAY_H
-#define BAMBI_PLAY_H
+#ifndef BAMBI_STORE_PLAY_H
+#define BAMBI_STORE_PLAY_H
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,4 +145,4 @@ play_refuses(Next next, const char *words)
 	return false;
 }
 
-#endif							/* BAMBI_PLAY_H */
+#endif							/* BAMBI_STORE_PLAY_H */
