@@ -17,6 +17,9 @@
 #define MAX_LOCATION	1024
 #define MAX_PREFIX		256
 
+/* S3 allows 63, Supabase 100. */
+#define MAX_BUCKET		100
+
 static const char *
 text_of(const json_t *settings, const char *name)
 {
@@ -102,7 +105,7 @@ object_is_bucket(const char *text)
 	static const char allowed[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
 
-	return text[0] != '\0' && text[0] != '.' && strlen(text) <= 100 &&
+	return text[0] != '\0' && text[0] != '.' && strlen(text) <= MAX_BUCKET &&
 		text[strspn(text, allowed)] == '\0';
 }
 
