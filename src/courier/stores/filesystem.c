@@ -443,6 +443,7 @@ remove_old(int shard, const char *name, int64_t deleted_at_us)
 
 const StoreAdapter store_filesystem = {
 	.name = "filesystem",
+	.own_setting = "store_directory",
 	.check = check,
 	.put = put,
 	.erase = erase,

@@ -40,6 +40,7 @@ typedef struct StoreAdapter
 	bool		sends_bytes;	/* the bytes go back to the worker, in PICTURE */
 
 	const char *credentials_setting;	/* of the file with them, or NULL */
+	const char *own_setting;	/* that only who wants this store sets */
 
 	/* Why the settings will not do, as a constant, or NULL.  NULL: any will. */
 	const char *(*check) (const json_t *settings);
@@ -68,5 +69,8 @@ typedef struct StoreAdapter
 
 /* By name, or NULL. */
 extern const StoreAdapter *store_find(const char *name);
+
+/* One after the other, from 0; NULL after the last. */
+extern const StoreAdapter *store_at(int place);
 
 #endif							/* BAMBI_STORE_H */
