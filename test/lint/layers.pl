@@ -133,7 +133,7 @@ rule('only the engine includes libcurl',
 # What every adapter may stand on: the exchange, and files without a side
 # effect.  Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
-  qw(exchange arena secret fault base64 body picture retry scrub url jwt);
+  qw(exchange arena secret fault base64 body picture retry scrub url jwt tokens);
 
 my %family = (
 	providers => 'provider.h',
