@@ -282,8 +282,19 @@ check_renewal(void)
 	play_end(&play);
 
 	begin(&play, account, MODEL, json_object(), json_object());
+	CHECK(play_step(&play) == NEXT_SEND && asks_for_token(&play),
+		  "a token that was refused is not remembered");
+	play_answer(&play, 200, "{\"access_token\":\"opaque-new-token\","
+				"\"expires_in\":3599}", 9);
+	CHECK(play_answer(&play, 403, "{\"error\":{\"message\":\"who is "
+					  "opaque-new-token?\"}}", 9) == NEXT_FAIL &&
+		  strcmp(play.x.fault.message, "who is ***?") == 0,
+		  "a token of any kind is scrubbed");
+	play_end(&play);
+
+	begin(&play, account, MODEL, json_object(), json_object());
 	CHECK(play_step(&play) == NEXT_SEND && play.x.request.is_paid,
-		  "the new token is remembered");
+		  "one that was not refused is");
 	play_answer(&play, 401, EXPIRED, 9);
 	play_answer(&play, 200, TOKEN_ANSWER, 9);
 	CHECK(play_answer(&play, 401, EXPIRED, 9) == NEXT_FAIL &&
@@ -293,7 +304,9 @@ check_renewal(void)
 	play_end(&play);
 
 	begin(&play, account, MODEL, json_pack("{s:i}", "n", 2), json_object());
-	play_step(&play);
+	CHECK(play_step(&play) == NEXT_SEND && asks_for_token(&play),
+		  "what was refused last is not remembered either");
+	play_answer(&play, 200, TOKEN_ANSWER, 9);
 	play_answer(&play, 200, GOOD, 9);
 	CHECK(play_answer(&play, 401, EXPIRED, 9) == NEXT_SEND &&
 		  asks_for_token(&play) &&
@@ -301,6 +314,10 @@ check_renewal(void)
 		  play.outcome.picture_count == 1 &&
 		  play.outcome.missing_billed == 0,
 		  "a login that fails takes no picture away");
+	play_end(&play);
+	begin(&play, account, MODEL, json_object(), json_object());
+	CHECK(play_step(&play) == NEXT_SEND && asks_for_token(&play),
+		  "nor what no new one came for");
 	play_end(&play);
 	free(account);
 }
@@ -421,6 +438,8 @@ check_token_uris(void)
 	check_token_uri("https://example.com#.googleapis.com", NULL, false);
 	check_token_uri("https://example.com?.googleapis.com", NULL, false);
 	check_token_uri("https://oauth2.googleapis.com:444/token", NULL, false);
+	check_token_uri("https://oauth2.googleapis.comX.example.com/", NULL,
+					false);
 	check_token_uri("https://oauth2.googleapis.com/a?b", NULL, false);
 	check_token_uri("https://oauth2.googleapis.com/a\r\nb", NULL, false);
 	check_token_uri("", NULL, false);

@@ -110,17 +110,17 @@ read_by_account(Exchange *x, const Generation *g, Outcome *outcome,
 				const ServiceAccount *account)
 {
 	const Secret *key = x->secret;
-	const Secret *token;
+	const Secret *token = service_account_token(x);
 	Next		next;
 
+	if (x->reply.status == 401)
+		service_account_drop_token(x);
 	if (x->reply.status == 401 && x->step == READ)
 	{
-		service_account_drop_token(x);
 		x->step = READ_NEW_TOKEN + x->request.ordinal;
 		return service_account_ask(x, account);
 	}
 	/* what an answer may echo is the token, not the key */
-	token = service_account_token(x);
 	if (token != NULL)
 		x->secret = token;
 	next = read_answer(x, g, outcome);
