@@ -309,6 +309,15 @@ check_answer(void)
 	play_end(&play);
 
 	CHECK(ask(&play, json_object(), 200,
+			  "{\"candidates\":[{\"content\":{\"parts\":[" PART "]},"
+			  "\"finishReason\":\"IMAGE_SAFETY\"},{\"content\":{\"parts\":["
+			  PART "]}},{\"content\":{\"parts\":[" PART "]},"
+			  "\"finishReason\":7}]}") == NEXT_DONE &&
+		  play.outcome.picture_count == 1,
+		  "of several candidates those count that ended well");
+	play_end(&play);
+
+	CHECK(ask(&play, json_object(), 200,
 			  CANDIDATE("{\"inlineData\":{\"data\":\"!!\"}}", "STOP") USAGE)
 		  == NEXT_FAIL && play.x.fault.class == FAULT_UNKNOWN &&
 		  play.x.fault.charged == CHARGED_YES && !play.x.fault.may_repeat,

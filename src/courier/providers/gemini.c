@@ -439,7 +439,18 @@ parts_of(const json_t *candidate)
 	return json_object_get(json_object_get(candidate, "content"), "parts");
 }
 
-/* Of all candidates; false if there is no whole one. */
+/* How a candidate ended; without a word for it it just stopped. */
+static const char *
+end_of(const json_t *candidate)
+{
+	const json_t *reason = json_object_get(candidate, "finishReason");
+
+	if (reason == NULL || json_is_null(reason))
+		return "STOP";
+	return json_is_string(reason) ? json_string_value(reason) : "no word";
+}
+
+/* Of all candidates that ended well; false if there is no whole one. */
 static bool
 take_pictures(Exchange *x, const json_t *candidates, Outcome *outcome)
 {
@@ -451,6 +462,8 @@ take_pictures(Exchange *x, const json_t *candidates, Outcome *outcome)
 
 	json_array_foreach(candidates, i, candidate)
 	{
+		if (!is_one_of(end_of(candidate), good_ends, lengthof(good_ends)))
+			continue;
 		json_array_foreach(parts_of(candidate), j, part)
 		{
 			if (!is_thought(part))
@@ -508,9 +521,9 @@ fail_prompt(Exchange *x, const json_t *root)
 
 /* Steps 2 to 4; has_bytes: pictures came, even if only interim ones. */
 static Next
-fail_candidate(Exchange *x, const json_t *candidate, const char *reason,
-			   bool has_bytes)
+fail_candidate(Exchange *x, const json_t *candidate, bool has_bytes)
 {
+	const char *reason = end_of(candidate);
 	const char *why = json_string_value(json_object_get(candidate,
 														"finishMessage"));
 	const char *words = words_of(x, candidate);
@@ -546,7 +559,6 @@ read_answer(Exchange *x, Outcome *outcome)
 	const json_t *candidates = json_object_get(root, "candidates");
 	const json_t *candidate = json_array_get(candidates, 0);
 	const char *id = json_string_value(json_object_get(root, "responseId"));
-	const char *reason;
 
 	if (root == NULL)
 		return google_fail_answer(x, FAULT_UNKNOWN,
@@ -558,14 +570,9 @@ read_answer(Exchange *x, Outcome *outcome)
 			  &outcome->usage);
 	if (candidate == NULL)
 		return fail_prompt(x, root);
-
-	reason = json_string_value(json_object_get(candidate, "finishReason"));
-	if (reason == NULL)
-		reason = "STOP";
-	if (is_one_of(reason, good_ends, lengthof(good_ends)) &&
-		take_pictures(x, candidates, outcome))
+	if (take_pictures(x, candidates, outcome))
 		return NEXT_DONE;
-	return fail_candidate(x, candidate, reason, has_bytes);
+	return fail_candidate(x, candidate, has_bytes);
 }
 
 Next
