@@ -136,7 +136,7 @@ rule('only the engine and url.c include libcurl',
 # Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
   qw(exchange arena secret secret_file fault base64 body percent retry
-  scrub sigv4 url jwt);
+  scrub sigv4 tokens url jwt);
 
 my %family = (
 	providers => 'provider.h',

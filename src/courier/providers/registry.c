@@ -11,8 +11,10 @@
 
 /* A line for each: src/courier/providers/NAME.c defines provider_NAME. */
 #define PROVIDERS \
+	PROVIDER(google) \
 	PROVIDER(openai) \
-	PROVIDER(sandbox)
+	PROVIDER(sandbox) \
+	PROVIDER(vertex)
 
 #define PROVIDER(name) extern const ProviderAdapter provider_##name;
 PROVIDERS
