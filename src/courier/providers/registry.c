@@ -12,6 +12,7 @@
 /* A line for each: src/courier/providers/NAME.c defines provider_NAME. */
 #define PROVIDERS \
 	PROVIDER(openai) \
+	PROVIDER(xai) \
 	PROVIDER(sandbox)
 
 #define PROVIDER(name) extern const ProviderAdapter provider_##name;
