@@ -28,6 +28,7 @@ libcairo2-dev           demo   cairo: draws the pictures of the provider "sandbo
 libpng-dev              demo   PNG pictures of the mock provider
 libjpeg62-turbo-dev     demo   JPEG pictures of the mock provider
 libwebp-dev             demo   WebP pictures of the mock provider
+zlib1g-dev              demo   the mock provider's answer that inflates to a gibibyte
 libpq-dev               check  libpq: the client of the benchmark
 clang                   check  the second compiler that must not warn
 pg-bsd-indent           check  PostgreSQL's layout of C
