@@ -3,8 +3,6 @@
  * edit.c
  *		The pictures that OpenAI's edits bring with them, in a form or in JSON.
  *
- * An image_url that is no data: URL is not fetched; its text stands for it.
- *
  *-------------------------------------------------------------------------
  */
 #include "openai_rules.h"
@@ -13,13 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "form.h"
+#include "input.h"
 
 #define MAX_INPUT_BYTES		(50UL * 1024 * 1024)
 #define MAX_MASK_BYTES		(4UL * 1024 * 1024)
-#define MAX_IMAGE_URL	20971520UL	/* characters */
 
 /* ---- forms ---- */
 
@@ -109,28 +105,6 @@ edit_read_form(const Request *request, Wish *wish, Refusal *why)
 
 /* ---- JSON ---- */
 
-/* Base64 of a data: URL to bytes at *room, which moves behind them. */
-static bool
-decode_data_url(const char *url, Input *input, unsigned char **room)
-{
-	const char *data = strstr(url, ";base64,");
-	size_t		length;
-	int			decoded;
-
-	if (data == NULL)
-		return false;
-	data += strlen(";base64,");
-	length = strlen(data);
-	decoded = EVP_DecodeBlock(*room, (const unsigned char *) data, length);
-	if (length == 0 || decoded < 0)
-		return false;
-	input->bytes = *room;
-	input->length = decoded - (data[length - 1] == '=') -
-		(data[length - 2] == '=');
-	*room += decoded;
-	return true;
-}
-
 static bool
 take_reference(const json_t *reference, Input *input, unsigned char **room,
 			   Refusal *why)
@@ -140,24 +114,14 @@ take_reference(const json_t *reference, Input *input, unsigned char **room,
 	const char *file = json_string_value(json_object_get(reference,
 														 "file_id"));
 
-	if ((url == NULL) == (file == NULL))
-		return refuse(why, 400, REQUEST_ERROR, "images", "invalid_value",
-					  "Expected either 'image_url' or 'file_id'.");
 	if (url != NULL && strlen(url) > MAX_IMAGE_URL)
 		return refuse(why, 400, REQUEST_ERROR, "images",
 					  "string_above_max_length", "Invalid 'image_url': "
 					  "string too long.");
-	if (url != NULL && strncmp(url, "data:", 5) == 0)
-		return decode_data_url(url, input, room) ||
-			refuse(why, 400, USER_ERROR, "images", "invalid_image_url",
-				   "The image data you provided is no base64.");
-	if (url != NULL && strncmp(url, "https://", 8) != 0 &&
-		strncmp(url, "http://127.0.0.1", 16) != 0)
-		return refuse(why, 400, USER_ERROR, "images", "invalid_image_url",
-					  "Invalid 'image_url': expected https or data.");
-	input->bytes = url != NULL ? url : file;
-	input->length = strlen(input->bytes);
-	return true;
+	return input_read(url, file, input, room) ||
+		refuse(why, 400, USER_ERROR, "images", "invalid_image_url",
+			   "Expected either 'image_url', with an https or data URL, or "
+			   "'file_id'.");
 }
 
 bool
@@ -174,9 +138,7 @@ edit_read_json(const json_t *body, Wish *wish, void **kept, Refusal *why)
 	if (count > MAX_INPUTS)
 		return refuse(why, 400, USER_ERROR, "images", "invalid_value",
 					  "Too many images: the most are %d.", MAX_INPUTS);
-	room = *kept = malloc((count + 1) * (MAX_IMAGE_URL / 4 * 3));
-	if (room == NULL)
-		abort();
+	room = *kept = input_room(count + 1);
 	for (size_t i = 0; i < count; i++)
 		if (!take_reference(json_array_get(images, i),
 							&wish->inputs[wish->input_count++], &room, why))
@@ -185,31 +147,6 @@ edit_read_json(const json_t *body, Wish *wish, void **kept, Refusal *why)
 }
 
 /* ---- are they pictures? ---- */
-
-static bool
-is_reference(const Input *input)
-{
-	return (input->length > 4 && memcmp(input->bytes, "http", 4) == 0) ||
-		(input->length > 5 && memcmp(input->bytes, "file-", 5) == 0);
-}
-
-static bool
-is_png(const Input *input)
-{
-	return input->length > 33 &&
-		memcmp(input->bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
-}
-
-static bool
-is_picture(const Input *input)
-{
-	const char *bytes = input->bytes;
-
-	return is_png(input) ||
-		(input->length > 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) ||
-		(input->length > 12 && memcmp(bytes, "RIFF", 4) == 0 &&
-		 memcmp(bytes + 8, "WEBP", 4) == 0);
-}
 
 /* Width and height of a PNG, as they stand in it. */
 static const char *
@@ -225,9 +162,9 @@ check_mask(const Wish *wish, Refusal *why)
 	const Input *first = &wish->inputs[0];
 	unsigned char colour_type;
 
-	if (mask->bytes == NULL || is_reference(mask))
+	if (mask->bytes == NULL || input_is_reference(mask))
 		return true;
-	if (!is_png(mask))
+	if (!input_is_png(mask))
 		return refuse(why, 400, USER_ERROR, "mask", "invalid_image_file",
 					  "Invalid mask image: expected a PNG.");
 	if (mask->length >= MAX_MASK_BYTES)
@@ -239,7 +176,7 @@ check_mask(const Wish *wish, Refusal *why)
 					  "invalid_mask_image_format",
 					  "Invalid mask image format - mask image missing alpha "
 					  "channel");
-	if (is_png(first) && memcmp(png_size(mask), png_size(first), 8) != 0)
+	if (input_is_png(first) && memcmp(png_size(mask), png_size(first), 8) != 0)
 		return refuse(why, 400, USER_ERROR, "mask", "invalid_image_size",
 					  "Invalid mask image: its size is not that of the first "
 					  "image.");
@@ -259,9 +196,9 @@ check_inputs(const Wish *wish, Refusal *why)
 	{
 		const Input *input = &wish->inputs[i];
 
-		if (is_reference(input))
+		if (input_is_reference(input))
 			continue;
-		if (!is_picture(input))
+		if (!input_is_picture(input))
 			return refuse(why, 400, USER_ERROR, "image",
 						  "invalid_image_file", "Invalid image file or mode "
 						  "for image %d, please check your image file.",
@@ -274,7 +211,7 @@ check_inputs(const Wish *wish, Refusal *why)
 		return refuse(why, 400, REQUEST_ERROR, "model", "invalid_value",
 					  "Value must be 'dall-e-2'.");
 	if (family == FAMILY_DALLE_2 &&
-		(wish->input_count > 1 || !is_png(&wish->inputs[0]) ||
+		(wish->input_count > 1 || !input_is_png(&wish->inputs[0]) ||
 		 wish->inputs[0].length >= MAX_MASK_BYTES ||
 		 memcmp(png_size(&wish->inputs[0]), png_size(&wish->inputs[0]) + 4,
 				4) != 0))

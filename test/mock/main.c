@@ -7,6 +7,8 @@
  * By base URL, with the keys that each takes:
  *		/v1				OpenAI: sk-..., but not sk-invalid...
  *		/compat/v1		a server that speaks like OpenAI: any key but those
+ *		/xai/v1			xAI: xai-..., but not xai-invalid...; xai-blocked... is known
+ *						and has no rights
  * and for whoever tests:
  *		GET  /_mock/ledger		a line of JSON per call
  *		GET  /_mock/stats		counters
@@ -32,6 +34,7 @@
 #include "ledger.h"
 #include "openai.h"
 #include "openai_rules.h"
+#include "xai.h"
 
 static const char usage[] =
 "usage: bambi-mock [OPTION]...\n"
@@ -101,6 +104,7 @@ control(Connection *c, const Request *request, const char *what)
 		openai_serves_legacy = legacy_at_start;
 		ledger_reset();
 		stats_reset();
+		xai_reset();
 		done(c);
 	}
 	else
@@ -116,6 +120,8 @@ route(Connection *c, const Request *request)
 		openai_answer(c, request, path + 3, false);
 	else if (strncmp(path, "/compat/v1/", 11) == 0)
 		openai_answer(c, request, path + 10, true);
+	else if (strncmp(path, "/xai/v1/", 8) == 0)
+		xai_answer(c, request, path + 7);
 	else if (strncmp(path, "/_mock/pictures/", 16) == 0)
 		gallery_answer(c, request, path + 16);
 	else if (strncmp(path, "/_mock/", 7) == 0)

@@ -162,7 +162,7 @@ is(edit_json(images => [ { file_id => 'file-1' } ])->{status}, 200,
 	'or with a file of the provider');
 is(error_of(edit_json(images => [ { image_url => 'data:image/png;base64,*' } ])),
 	'400 images invalid_image_url', 'broken base64 is refused');
-is(error_of(edit_json(images => [ {} ])), '400 images invalid_value',
+is(error_of(edit_json(images => [ {} ])), '400 images invalid_image_url',
 	'so is a reference to nothing');
 is(error_of(edit_json()), '400 image missing_required_parameter',
 	'and no picture at all');
