@@ -130,10 +130,11 @@ static Next
 answer(Play *play, const json_t *row)
 {
 	const char *raw = json_string_value(json_object_get(row, "raw_body"));
-	char	   *dumped = raw != NULL ? NULL :
-	json_dumps(json_object_get(row, "body"), 0);
+	char	   *dumped = NULL;
 	Next		next;
 
+	if (raw == NULL)
+		dumped = json_dumps(json_object_get(row, "body"), JSON_ENCODE_ANY);
 	play_reply_headers(play, json_object_get(row, "headers"));
 	next = play_answer(play, json_integer_value(json_object_get(row,
 																"status")),
@@ -146,14 +147,14 @@ answer(Play *play, const json_t *row)
 static bool
 reach_paid_request(Play *play, const json_t *provider)
 {
-	for (int i = 0; i < MAX_REQUESTS; i++)
+	const json_t *login = json_object_get(provider, "login");
+
+	for (int i = 0; i < MAX_REQUESTS && !play->x.request.is_paid; i++)
 	{
-		if (play->x.request.is_paid)
-			return true;
-		if (answer(play, json_object_get(provider, "login")) != NEXT_SEND)
+		if (login == NULL || answer(play, login) != NEXT_SEND)
 			return false;
 	}
-	return false;
+	return play->x.request.is_paid;
 }
 
 /* The row's answer each time it is asked for; how that ends. */

@@ -189,6 +189,16 @@ check_pictures(void)
 		  play.x.fault.class == FAULT_RATE_LIMITED && play.x.fault.may_repeat,
 		  "a refusal before the stream is a refusal");
 	play_end(&play);
+
+	begin(&play, json_pack("{s:b}", "stream", 1));
+	play_reply_header(&play, "content-type", "text/event-stream");
+	CHECK(play_answer(&play, 401, "event: error\n"
+					  "data: {\"error\":{\"message\":\"who?\"}}\n\n",
+					  13) == NEXT_FAIL &&
+		  play.x.fault.class == FAULT_INVALID_KEY &&
+		  strcmp(play.x.fault.message, "who?") == 0,
+		  "also if it is told as an event");
+	play_end(&play);
 }
 
 static void

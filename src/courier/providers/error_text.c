@@ -103,9 +103,12 @@ read_message(Arena *arena, const json_t *object)
 void
 error_text_read(Arena *arena, const json_t *root, ErrorText *text)
 {
-	const json_t *error = json_object_get(root, "error");
+	const json_t *error;
 	const json_t *code;
 
+	if (json_is_array(root))
+		root = json_array_get(root, 0);
+	error = json_object_get(root, "error");
 	if (!json_is_object(error))
 		error = root;
 	text->message = read_message(arena, error);

@@ -24,8 +24,9 @@ typedef struct ErrorText
 
 /*
  * Of {"error":{...}}, {"error":"...","code":...}, {"message":...},
- * {"detail":...} with a text, an object or FastAPI's list, or of anything
- * else, NULL included.  Texts are lent from root, or in the arena.
+ * {"detail":...} with a text, an object or FastAPI's list, of the first of a
+ * list of these, or of anything else, NULL included.  Texts are lent from
+ * root, or in the arena.
  */
 extern void error_text_read(Arena *arena, const json_t *root,
 							ErrorText *text);
