@@ -251,8 +251,8 @@ check_event(const json_t *provider, const json_t *row)
 		if (strcmp(events[i].id, event) != 0)
 			continue;
 		is_known = true;
-		snprintf(id, sizeof(id), "%s-%s", text_of(provider, "provider"),
-				 event);
+		snprintf(id, sizeof(id), "%s-%s-%s", text_of(provider, "provider"),
+				 text_of(provider, "adapter"), event);
 		if (ask(&play, provider, id, &key) &&
 			reach_paid_request(&play, provider))
 		{
