@@ -130,10 +130,11 @@ static Next
 answer(Play *play, const json_t *row)
 {
 	const char *raw = json_string_value(json_object_get(row, "raw_body"));
-	char	   *dumped = raw != NULL ? NULL :
-	json_dumps(json_object_get(row, "body"), 0);
+	char	   *dumped = NULL;
 	Next		next;
 
+	if (raw == NULL)
+		dumped = json_dumps(json_object_get(row, "body"), JSON_ENCODE_ANY);
 	play_reply_headers(play, json_object_get(row, "headers"));
 	next = play_answer(play, json_integer_value(json_object_get(row,
 																"status")),
@@ -146,14 +147,14 @@ answer(Play *play, const json_t *row)
 static bool
 reach_paid_request(Play *play, const json_t *provider)
 {
-	for (int i = 0; i < MAX_REQUESTS; i++)
+	const json_t *login = json_object_get(provider, "login");
+
+	for (int i = 0; i < MAX_REQUESTS && !play->x.request.is_paid; i++)
 	{
-		if (play->x.request.is_paid)
-			return true;
-		if (answer(play, json_object_get(provider, "login")) != NEXT_SEND)
+		if (login == NULL || answer(play, login) != NEXT_SEND)
 			return false;
 	}
-	return false;
+	return play->x.request.is_paid;
 }
 
 /* The row's answer each time it is asked for; how that ends. */
@@ -180,7 +181,7 @@ check_fault(const char *id, const Fault *fault, const json_t *expect,
 {
 	const char *class = text_of(expect, "class");
 	const char *charged = text_of(expect, "charged");
-	bool		auto_retry = json_is_true(json_object_get(expect, "auto_retry"));
+	bool		repeats = json_is_true(json_object_get(expect, "auto_retry"));
 	double		after = json_number_value(json_object_get(expect,
 														  "retry_after_s"));
 	char	   *head = strndup(key, 6);
@@ -190,8 +191,8 @@ check_fault(const char *id, const Fault *fault, const json_t *expect,
 		  "%s: class is %s", id, class);
 	CHECK(fault->retry_after_ms == (long) (after * 1000),
 		  "%s: hint is %ld ms", id, fault->retry_after_ms);
-	CHECK((retry_delay_ms(fault, 1, 0) >= 0) == auto_retry,
-		  "%s: %s repeated by itself", id, auto_retry ? "is" : "is not");
+	CHECK((retry_delay_ms(fault, 1, 0) >= 0) == repeats,
+		  "%s: %s repeated by itself", id, repeats ? "is" : "is not");
 	CHECK(strcmp(fault_charged_name(fault->charged), charged) == 0,
 		  "%s: charged is %s", id, charged);
 	CHECK(fault->message[0] != '\0' && strstr(fault->message, head) == NULL,
@@ -204,8 +205,9 @@ check_answer(const json_t *providers, const json_t *row)
 {
 	const char *id = text_of(row, "id");
 	const json_t *expect = json_object_get(row, "expect");
-	const char *request_id = json_string_value(json_object_get(json_object_get(row, "headers"),
-															   "x-request-id"));
+	const char *request_id =
+	json_string_value(json_object_get(json_object_get(row, "headers"),
+									  "x-request-id"));
 	const json_t *provider = find_provider(providers, row);
 	char	   *key = NULL;
 	Play		play;
@@ -249,8 +251,8 @@ check_event(const json_t *provider, const json_t *row)
 		if (strcmp(events[i].id, event) != 0)
 			continue;
 		is_known = true;
-		snprintf(id, sizeof(id), "%s-%s", text_of(provider, "provider"),
-				 event);
+		snprintf(id, sizeof(id), "%s-%s-%s", text_of(provider, "provider"),
+				 text_of(provider, "adapter"), event);
 		if (ask(&play, provider, id, &key) &&
 			reach_paid_request(&play, provider))
 		{

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * openai.h
+ *		The parts of the OpenAI adapter: asking, reading pictures, reading
+ *		errors.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BAMBI_OPENAI_H
+#define BAMBI_OPENAI_H
+
+#include "provider.h"
+
+/* openai_request.c: NEXT_SEND, or NEXT_FAIL before it costs. */
+extern Next openai_ask(Exchange *x, const Generation *g);
+
+/* openai_answer.c: an answer with a good status. */
+extern Next openai_read(Exchange *x, const Generation *g, Outcome *outcome);
+
+/* Whether the reply is a stream with its result in it, a picture or not. */
+extern bool openai_has_result(Exchange *x);
+
+extern int	openai_progress(const json_t *event, const Generation *g);
+
+/* openai_error.c: an answer with another status. */
+extern Next openai_fail(Exchange *x);
+
+/*
+ * An error that came with a good status: an event of a stream, or a server's
+ * odd habit.  What it says is believed; what it does not say may have cost.
+ */
+extern Next openai_fail_late(Exchange *x, const json_t *error);
+
+#endif							/* BAMBI_OPENAI_H */

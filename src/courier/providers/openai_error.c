@@ -1,0 +1,221 @@
+/*-------------------------------------------------------------------------
+ *
+ * openai_error.c
+ *		What an error of the OpenAI images protocol means.
+ *
+ * It is judged by its code, then its type, then the HTTP status, since
+ * neither a 400 nor a 429 says by itself whether waiting helps.  Only what is
+ * documented as not processed may be repeated without asking.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "../retry.h"
+#include "error_text.h"
+#include "openai.h"
+
+#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
+
+typedef struct ErrorCode
+{
+	const char *name;
+	FaultClass	class;
+	Charged		charged;
+} ErrorCode;
+
+static const ErrorCode error_codes[] = {
+	{"invalid_api_key", FAULT_INVALID_KEY, CHARGED_NO},
+	/* the key is good, the address is not allowed */
+	{"ip_not_authorized", FAULT_BAD_REQUEST, CHARGED_NO},
+	{"unsupported_country_region_territory", FAULT_BAD_REQUEST, CHARGED_NO},
+	{"insufficient_quota", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"credit_balance_exhausted", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"organization_spend_limit_exceeded", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"project_spend_limit_exceeded", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"organization_usage_limit_exceeded", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"billing_hard_limit_reached", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"rate_limit_exceeded", FAULT_RATE_LIMITED, CHARGED_NO},
+	{"slow_down", FAULT_RATE_LIMITED, CHARGED_NO},
+	/* nobody has said whether a block of the finished picture is billed */
+	{"moderation_blocked", FAULT_CONTENT_BLOCKED, CHARGED_UNKNOWN},
+	{"content_policy_violation", FAULT_CONTENT_BLOCKED, CHARGED_NO},
+	{"model_not_found", FAULT_MODEL_NOT_FOUND, CHARGED_NO},
+	/* a restricted key, good for other calls */
+	{"missing_scope", FAULT_UNKNOWN, CHARGED_NO},
+	{"invalid_value", FAULT_BAD_REQUEST, CHARGED_NO},
+	{"unknown_parameter", FAULT_BAD_REQUEST, CHARGED_NO},
+	{"invalid_size", FAULT_BAD_REQUEST, CHARGED_NO},
+	{"invalid_image_file", FAULT_BAD_REQUEST, CHARGED_NO},
+	{"invalid_input_fidelity_model", FAULT_BAD_REQUEST, CHARGED_NO},
+};
+
+/*
+ * Types, and codes of such a type, that say something where no status does.
+ * In a stream even an overload may come when the picture is half done.
+ */
+static const struct
+{
+	const char *name;
+	FaultClass	class;
+}			late_types[] =
+
+{
+	{"invalid_request_error", FAULT_BAD_REQUEST},
+	{"image_generation_user_error", FAULT_BAD_REQUEST},
+	{"server_error", FAULT_PROVIDER_UNAVAILABLE},
+	{"service_unavailable_error", FAULT_PROVIDER_UNAVAILABLE},
+	{"server_is_overloaded", FAULT_PROVIDER_UNAVAILABLE},
+};
+
+static const ErrorCode *
+find_code(const ErrorText *text)
+{
+	const char *const names[] = {text->code, text->type};
+
+	for (size_t n = 0; n < lengthof(names); n++)
+	{
+		for (size_t i = 0; names[n] != NULL && i < lengthof(error_codes); i++)
+		{
+			if (strcmp(error_codes[i].name, names[n]) == 0)
+				return &error_codes[i];
+		}
+	}
+	return NULL;
+}
+
+/* "model", in any case */
+static bool
+speaks_of_model(const char *message)
+{
+	for (; message != NULL && *message != '\0'; message++)
+	{
+		if (strncasecmp(message, "model", 5) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where neither code nor type decides. */
+static FaultClass
+class_of_status(long status, const ErrorText *text)
+{
+	switch (status)
+	{
+		case 401:
+			return FAULT_INVALID_KEY;
+		case 402:
+			return FAULT_QUOTA_EXHAUSTED;
+		case 403:
+			/* verification or region; but a key's scope says nothing */
+			if (text->message != NULL &&
+				strstr(text->message, "Missing scopes") != NULL)
+				return FAULT_UNKNOWN;
+			return FAULT_BAD_REQUEST;
+		case 404:
+			/* or there is nothing of this protocol at that address */
+			return speaks_of_model(text->message) ?
+				FAULT_MODEL_NOT_FOUND : FAULT_UNKNOWN;
+		case 408:
+			return FAULT_TIMEOUT;
+		case 429:
+			return FAULT_RATE_LIMITED;
+		case 400:
+		case 405:
+		case 413:
+		case 414:
+		case 415:
+		case 422:
+			return FAULT_BAD_REQUEST;
+		default:
+			return status >= 500 ? FAULT_PROVIDER_UNAVAILABLE : FAULT_UNKNOWN;
+	}
+}
+
+/* Sets x->fault's advice; its class is set already. */
+static void
+judge(Exchange *x, const ErrorText *text, Charged charged)
+{
+	long		status = x->reply.status;
+	Fault	   *fault = &x->fault;
+	const char *verdict = exchange_reply_header(x, "x-should-retry");
+	bool		is_overload;
+
+	/* the one failure of a server that is documented as not processed */
+	is_overload = status == 503 && text->code != NULL &&
+		strcmp(text->code, "server_is_overloaded") == 0;
+
+	fault->charged = charged;
+	if (fault->class == FAULT_RATE_LIMITED || is_overload)
+		fault->may_repeat = status == 429 || is_overload;
+	else if (status >= 500 || status == 408)
+	{
+		/* it may have drawn the picture all the same */
+		fault->may_have_cost = true;
+		fault->charged = CHARGED_UNKNOWN;
+	}
+	if (verdict != NULL && strcmp(verdict, "false") == 0)
+		fault->may_repeat = false;
+	if (fault->may_repeat)
+		fault->retry_after_ms =
+			retry_hint_ms(exchange_reply_header(x, "retry-after-ms"),
+						  exchange_reply_header(x, "retry-after"),
+						  exchange_reply_header(x, "date"));
+}
+
+Next
+openai_fail(Exchange *x)
+{
+	long		status = x->reply.status;
+	ErrorText	text;
+	const ErrorCode *code = NULL;
+	FaultClass	class;
+
+	error_text_read(x->arena, exchange_json(x), &text);
+	/* a server that has failed is not believed about why */
+	if (status >= 400 && status < 500)
+		code = find_code(&text);
+	class = code != NULL ? code->class : class_of_status(status, &text);
+	if (text.message == NULL)
+		text.message = arena_printf(x->arena,
+									"the provider answered HTTP status %ld%s",
+									status, status == 404 ?
+									": is its base URL right?" : "");
+	exchange_fail(x, class, text.message);
+	judge(x, &text, code != NULL ? code->charged : CHARGED_NO);
+	return NEXT_FAIL;
+}
+
+static FaultClass
+class_of_late(const ErrorText *text)
+{
+	if (text->status != 0)
+		return class_of_status(text->status, text);
+	for (size_t i = 0; i < lengthof(late_types); i++)
+	{
+		if ((text->type != NULL &&
+			 strcmp(late_types[i].name, text->type) == 0) ||
+			(text->code != NULL &&
+			 strcmp(late_types[i].name, text->code) == 0))
+			return late_types[i].class;
+	}
+	return FAULT_UNKNOWN;
+}
+
+Next
+openai_fail_late(Exchange *x, const json_t *error)
+{
+	ErrorText	text;
+	const ErrorCode *code;
+
+	error_text_read(x->arena, error, &text);
+	code = find_code(&text);
+	if (text.message == NULL)
+		text.message = "the provider gave up without a reason";
+	exchange_fail(x, code != NULL ? code->class : class_of_late(&text),
+				  text.message);
+	x->fault.charged = code != NULL ? code->charged : CHARGED_UNKNOWN;
+	x->fault.may_have_cost = code == NULL;
+	return NEXT_FAIL;
+}
