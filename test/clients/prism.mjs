@@ -50,6 +50,15 @@ const breakages = {
 		['of a quality that there is not', (body) => { body.quality = 'ultra'; }],
 		['with a prompt that is a number', (body) => { body.prompt = 7; }],
 	],
+	'openai: edit': [
+		['without a picture', (form) => drop(form, 'image')],
+		['without a prompt', (form) => drop(form, 'prompt')],
+	],
+	'openai: edit as JSON': [
+		['without a prompt', (body) => delete body.prompt],
+		['without pictures', (body) => { body.images = []; }],
+		['with a picture that is a number', (body) => { body.images = [7]; }],
+	],
 	'xai: every field': [
 		['for 99 pictures', (body) => { body.n = 99; }],
 		['of a quality that there is not', (body) => { body.quality = 'ultra'; }],
@@ -62,6 +71,9 @@ const breakages = {
 		['with a list as its picture', (body) => { body.image = body.images; }],
 	],
 };
+
+const drop = (form, name) =>
+	form.splice(form.findIndex((part) => part.name === name), 1);
 
 // Cases that are younger than OpenAI's published document.
 const newest = new Set(['newest fields']);
@@ -150,7 +162,7 @@ async function replay(document, request) {
 async function breakRequest(document, request, how, change) {
 	const broken = structuredClone(request);
 
-	change(broken.body, broken.headers);
+	change(broken.body ?? broken.form);
 	const { status, body } = await replay(document, broken);
 
 	ok(status === 400 || status === 422,

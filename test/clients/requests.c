@@ -16,7 +16,6 @@
  */
 #include <stdio.h>
 
-#include "../../src/courier/base64.h"
 #include "../unit/play.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
@@ -36,6 +35,7 @@ typedef struct Case
 	const char *key;
 	const char *model;
 	const char *parameters;		/* JSON, or NULL */
+	const char *settings;		/* the same, of the provider */
 	int			input_count;
 	bool		has_mask;
 } Case;
@@ -52,6 +52,15 @@ static const Case cases[] = {
 	{.name = "dall-e-3", OPENAI,.model = "dall-e-3",
 		.parameters = "{\"size\":\"1792x1024\",\"quality\":\"hd\","
 	"\"style\":\"vivid\"}"},
+	{.name = "stream", OPENAI,.model = "gpt-image-2",
+	.parameters = "{\"stream\":true,\"partial_images\":2}"},
+	{.name = "edit", OPENAI,.model = "gpt-image-2",
+		.parameters = "{\"n\":2,\"size\":\"1024x1024\",\"quality\":\"low\","
+	"\"output_format\":\"jpeg\"}",.input_count = 1,.has_mask = true},
+	{.name = "edit as JSON", OPENAI,.model = "gpt-image-2",
+		.parameters = "{\"n\":2,\"size\":\"1024x1024\",\"quality\":\"low\"}",
+		.settings = "{\"edit_body\":\"json\"}",.input_count = 2,
+	.has_mask = true},
 	{.name = "plain", XAI,.model = "grok-imagine-image"},
 	{.name = "every field", XAI,.model = "grok-imagine-image-2.0",
 		.parameters = "{\"n\":2,\"aspect_ratio\":\"19.5:9\","
@@ -183,12 +192,16 @@ take_answer(Play *play)
 	return next;
 }
 
+static json_t *
+read_object(const char *text)
+{
+	return json_loads(text != NULL ? text : "{}", 0, NULL);
+}
+
 static void
 run(const Case *c)
 {
 	const ProviderAdapter *adapter = provider_find(c->provider);
-	uint8_t		pixel[BASE64_DECODED_MAX(sizeof(PLAY_PIXEL))];
-	Base64		decoder = {0};
 	Input		inputs[MAX_INPUTS];
 	Play		play;
 	Next		next;
@@ -200,18 +213,10 @@ run(const Case *c)
 							 "class", "", "message", "there is no adapter"));
 		return;
 	}
-	inputs[0] = (Input)
-	{
-		pixel, 0, "png", 1, 1
-	};
-	inputs[0].len = base64_decode(&decoder, PLAY_PIXEL, strlen(PLAY_PIXEL),
-								  pixel);
-	for (int i = 1; i < MAX_INPUTS; i++)
-		inputs[i] = inputs[0];
-
+	for (int i = 0; i < MAX_INPUTS; i++)
+		inputs[i] = play_pixel();
 	play_begin(&play, adapter, c->base_url, c->key, c->model,
-			   json_loads(c->parameters != NULL ? c->parameters : "{}", 0,
-						  NULL), json_object(), NULL);
+			   read_object(c->parameters), read_object(c->settings), NULL);
 	play.generation.inputs = inputs;
 	play.generation.input_count = c->input_count;
 	play.generation.mask = c->has_mask ? inputs : NULL;
