@@ -7,14 +7,22 @@
  * By base URL, with the keys that each takes:
  *		/v1				OpenAI: sk-..., but not sk-invalid...
  *		/compat/v1		a server that speaks like OpenAI: any key but those
- *		/xai/v1			xAI: xai-..., but not xai-invalid...; xai-blocked... is known
- *						and has no rights
- * and for whoever tests:
+ *		/xai/v1			xAI: xai-..., but not xai-invalid...; xai-blocked... is
+ *						known and has no rights
+ *		/google/v1		Gemini API, also v1beta: AIza... and AQ..., but not
+ *						AIza-invalid... and AQ.invalid...
+ *		/vertex/v1		Vertex, also v1beta1: those keys, or on paths with a
+ *						project a token of POST /vertex/token
+ * Google's addresses also work without /google and /vertex, for clients that
+ * know only a host.
+ *
+ * For whoever tests:
  *		GET  /_mock/ledger		a line of JSON per call
  *		GET  /_mock/stats		counters
  *		GET  /_mock/pictures/	pictures by address, for nobody's key
  *		POST /_mock/faults		see faults.h
  *		POST /_mock/release		answers on hold go
+ *		POST /_mock/service-account, /_mock/tokens	see token.h
  *		POST /_mock/legacy		as option --legacy
  *		POST /_mock/reset		everything as after the start
  *
@@ -29,11 +37,13 @@
 
 #include "call.h"
 #include "faults.h"
-#include "http.h"
 #include "gallery.h"
+#include "google.h"
+#include "http.h"
 #include "ledger.h"
 #include "openai.h"
 #include "openai_rules.h"
+#include "token.h"
 #include "xai.h"
 
 static const char usage[] =
@@ -57,11 +67,13 @@ done(Connection *c)
 	connection_answer(c, 200, "content-type: application/json\r\n", 0);
 }
 
+/* What a control is told, as JSON. */
 static void
-set_faults(Connection *c, const Request *request)
+set(Connection *c, const Request *request,
+	const char *(*setter) (const json_t *wish))
 {
 	json_t	   *wish = json_loadb(request->body, request->body_length, 0, NULL);
-	const char *wrong = wish == NULL ? "not JSON" : faults_set(wish);
+	const char *wrong = wish == NULL ? "not JSON" : setter(wish);
 
 	if (wrong == NULL)
 		done(c);
@@ -86,7 +98,11 @@ control(Connection *c, const Request *request, const char *what)
 		connection_answer(c, 200, "content-type: application/json\r\n", 0);
 	}
 	else if (is_post && strcmp(what, "faults") == 0)
-		set_faults(c, request);
+		set(c, request, faults_set);
+	else if (is_post && strcmp(what, "service-account") == 0)
+		set(c, request, token_register);
+	else if (is_post && strcmp(what, "tokens") == 0)
+		set(c, request, token_set);
 	else if (is_post && strcmp(what, "legacy") == 0)
 	{
 		openai_serves_legacy = true;
@@ -105,6 +121,7 @@ control(Connection *c, const Request *request, const char *what)
 		ledger_reset();
 		stats_reset();
 		xai_reset();
+		token_reset();
 		done(c);
 	}
 	else
@@ -116,7 +133,7 @@ route(Connection *c, const Request *request)
 {
 	const char *path = request->path;
 
-	if (strncmp(path, "/v1/", 4) == 0)
+	if (strncmp(path, "/v1/images/", 11) == 0)
 		openai_answer(c, request, path + 3, false);
 	else if (strncmp(path, "/compat/v1/", 11) == 0)
 		openai_answer(c, request, path + 10, true);
@@ -126,8 +143,9 @@ route(Connection *c, const Request *request)
 		gallery_answer(c, request, path + 16);
 	else if (strncmp(path, "/_mock/", 7) == 0)
 		control(c, request, path + 7);
-	else
-		openai_answer(c, request, path, false);
+	else if (!google_answer(c, request))
+		openai_answer(c, request, strncmp(path, "/v1/", 4) == 0 ?
+					  path + 3 : path, false);
 }
 
 static void
