@@ -3,6 +3,7 @@
 #	make, make install, make installcheck	as with any PGXS extension
 #	make demo, make demo-stop		see it work, in a private cluster
 #	make check				build and run every test
+#	make check-services		try it against what others wrote
 #
 # installcheck needs a running server as CONTRIBUTING.md describes it; make
 # check makes one itself.
@@ -20,7 +21,7 @@ all install uninstall clean:
 
 clean: clean-tests
 clean-tests:
-	+for part in mock unit bench fuzz; do $(MAKE) -C test/$$part clean || exit; done
+	+for part in mock unit bench fuzz clients; do $(MAKE) -C test/$$part clean || exit; done
 	rm -rf results output_iso tmp_check log regression.diffs regression.out
 
 installcheck:
@@ -40,6 +41,11 @@ check-harness check-unit check-mock check-layers check-reference check-indent \
 check-warnings check-regress check-isolation check-tap:
 	@$(harness)/check.sh $(@:check-%=%)
 
+# SDKs, OpenAPI documents and servers that others wrote, from the npm registry
+# and from BAMBI_SHARED
+check-services:
+	@test/clients/run.sh
+
 check-fuzz:
 	$(MAKE) -C test/fuzz check
 
@@ -57,5 +63,5 @@ torture:
 .PHONY: all install uninstall clean clean-tests installcheck demo demo-stop check \
 	check-harness check-unit check-mock check-layers check-reference \
 	check-indent check-warnings check-regress check-isolation check-tap check-fuzz \
-	indent bench torture
+	check-services indent bench torture
 .DEFAULT_GOAL := all

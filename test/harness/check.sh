@@ -17,6 +17,7 @@ self=$(readlink -f "$0")
 top=${self%/test/harness/check.sh}
 cd "$top"
 . test/harness/cluster.sh
+. test/harness/report.sh
 
 # in this order; a later one may need what an earlier one made
 all_groups=(harness unit mock layers reference indent warnings regress isolation tap torture)
@@ -78,7 +79,8 @@ group_warnings() {
 			--exclude='*.a' --exclude=build --exclude=bambi-courier \
 			--exclude=bambi-mock \
 			bambi.control Makefile src sql test | tar -x -C "$tree"
-		for part in src/extension src/courier test/mock test/unit test/bench
+		for part in src/extension src/courier test/mock test/unit test/bench \
+			test/clients
 		do
 			number=$((number + 1))
 			if make -k -j"$jobs" -C "$tree/$part" CC="$compiler" COPT=-Werror \
@@ -169,21 +171,6 @@ group_torture() {
 	run_perl torture 'test/torture/*.pl'
 }
 
-# ---- counting
-
-# Prints "passed failed" of a group's log, its exit status known.
-count() {
-	awk -v status="$2" -f test/harness/count.awk "$1"
-}
-
-show_failure() {
-	local log=$1
-	grep -nE '^not ok|# *[Ss][Kk][Ii][Pp]|\.\.\. FAILED|: (fatal )?error:|: \*\*\*|^(ERROR|FATAL)' "$log" |
-		head -n 40 || true
-	echo "    ... the end of $log:"
-	tail -n 40 "$log" | sed 's/^/    /'
-}
-
 # ---- main
 
 if [ "${1:-}" = --group ]
@@ -224,15 +211,13 @@ chmod 755 "$scratch"
 
 leave() {
 	cluster_stop "$scratch/cluster" || true
-	if [ "${failed:-1}" = 0 ]
+	if [ "$passed" -gt 0 ] && [ "$failed" = 0 ]
 	then
 		rm -rf "$scratch"
 	fi
 }
 trap leave EXIT
 
-passed=0
-failed=0
 begun=$SECONDS
 for group in "${groups[@]}"
 do
@@ -246,17 +231,8 @@ do
 	fi
 	timeout -k 10 "$limit" \
 		"$self" --group "$group" "$scratch" >"$log" 2>&1 </dev/null || status=$?
-	read -r good bad < <(count "$log" "$status")
-	printf '%-10s %5d ok %5d not ok  %4d s\n' "$group" "$good" "$bad" \
-		$((SECONDS - since))
-	sed -n 's/^[0-9]* lost, [0-9]* paid twice$/           &/p' "$log"
-	passed=$((passed + good))
-	failed=$((failed + bad))
-	if [ "$bad" -gt 0 ]
-	then
-		show_failure "$log"
-	fi
-	if [ "$group" = build ] && [ "$bad" -gt 0 ]
+	report_group "$group" "$log" "$status" $((SECONDS - since))
+	if [ "$group" = build ] && [ "$failed" -gt 0 ]
 	then
 		echo "nothing else can run"
 		failed=$((failed + ${#groups[@]} - 1))
@@ -269,5 +245,4 @@ then
 	echo "logs are in $scratch"
 fi
 echo "took $((SECONDS - begun)) s"
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+report_total

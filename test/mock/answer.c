@@ -2,7 +2,7 @@
  *
  * answer.c
  *		Gathers an answer from text and pictures, lets it wait for its time,
- *		and writes as much of it as the plan says.
+ *		and writes as much of it, and as slowly, as the plan says.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +19,8 @@
 #include <time.h>
 
 #include "ledger.h"
+
+#define BYTES_PER_TURN	(4 * 1024 * 1024)	/* to one of many connections */
 
 static Connection *first_waiting;	/* sorted by due_ms */
 static Connection *last_waiting;
@@ -107,6 +109,7 @@ add_text_piece(Connection *c, size_t length)
 	piece = &c->pieces[c->piece_count - 1];
 	piece->length += length;
 	c->text_length += length;
+	c->body_length += length;
 }
 
 void
@@ -149,7 +152,50 @@ answer_blob(Connection *c, Blob *blob)
 	piece->blob = blob;
 	piece->offset = 0;
 	piece->length = blob->length;
+	c->body_length += blob->length;
 	c->piece_count++;
+}
+
+void
+answer_pause(Connection *c, long ms)
+{
+	if (c->pause_count == MAX_PAUSES)
+		abort();
+	c->pauses[c->pause_count].at = c->body_length;
+	c->pauses[c->pause_count++].ms = ms;
+}
+
+void
+answer_chunk_begin(Connection *c)
+{
+	c->chunk_text = c->text_length;
+	answer_text(c, "%08x\r\n", 0);
+	c->chunk_start = c->body_length;
+}
+
+void
+answer_chunk_end(Connection *c)
+{
+	char		digits[9];
+
+	snprintf(digits, sizeof(digits), "%08zx", c->body_length - c->chunk_start);
+	memcpy(c->text + c->chunk_text, digits, 8);
+	answer_text(c, "\r\n");
+}
+
+void
+answer_drip(Connection *c, size_t bytes, long ms)
+{
+	c->step_bytes = bytes;
+	c->step_ms = ms;
+}
+
+void
+answer_fill(Connection *c, const char *block, size_t length, size_t total)
+{
+	c->filler = block;
+	c->filler_length = length;
+	c->total = total;			/* the rest is added when it is sent */
 }
 
 /* ---- sending ---- */
@@ -178,48 +224,65 @@ reason(int status)
 	}
 }
 
+/* What to write next, up to room bytes from c->sent on. */
+static int
+gather(const Connection *c, struct iovec *iov, size_t room)
+{
+	int			count = 0;
+	size_t		skip = c->sent;
+
+	for (int i = -1; i < c->piece_count && room > 0; i++)
+	{
+		const Piece *p = i < 0 ? NULL : &c->pieces[i];
+		const char *from = c->head;
+		size_t		length = p == NULL ? c->head_length : p->length;
+
+		if (p != NULL)
+			from = p->blob != NULL ? p->blob->data : c->text + p->offset;
+		if (skip >= length)
+		{
+			skip -= length;
+			continue;
+		}
+		length -= skip;
+		if (length > room)
+			length = room;
+		iov[count].iov_base = (void *) (from + skip);
+		iov[count++].iov_len = length;
+		room -= length;
+		skip = 0;
+	}
+	if (room > 0)
+	{
+		skip %= c->filler_length;
+		iov[count].iov_base = (void *) (c->filler + skip);
+		iov[count].iov_len = c->filler_length - skip;
+		if (iov[count].iov_len > room)
+			iov[count].iov_len = room;
+		count++;
+	}
+	return count;
+}
+
 /*
- * Send as much as the socket takes.  Returns false when the rest must wait or
- * the connection is gone.
+ * Send up to that byte as much as the socket takes.  Returns false when the
+ * rest must wait for it, or for the other connections, or when this one is
+ * gone.
  */
 static bool
-write_answer(Connection *c)
+write_until(Connection *c, size_t end)
 {
-	size_t		end = c->total;
+	size_t		turn = c->sent + BYTES_PER_TURN;
 
-	if (c->cut_answer)
-		end = c->head_length + (c->total - c->head_length) / 2;
 	while (c->sent < end)
 	{
-		struct iovec iov[MAX_PIECES + 1];
-		int			count = 0;
-		size_t		skip = c->sent;
-		size_t		room = end - c->sent;
-		ssize_t		done;
+		struct iovec iov[MAX_PIECES + 2];
+		int			count = gather(c, iov, end - c->sent);
+		ssize_t		done = 0;
 
-		for (int i = -1; i < c->piece_count && room > 0; i++)
-		{
-			const Piece *p = i < 0 ? NULL : &c->pieces[i];
-			const char *from = c->head;
-			size_t		length = p == NULL ? c->head_length : p->length;
-
-			if (p != NULL)
-				from = p->blob != NULL ? p->blob->data : c->text + p->offset;
-			if (skip >= length)
-			{
-				skip -= length;
-				continue;
-			}
-			length -= skip;
-			if (length > room)
-				length = room;
-			iov[count].iov_base = (void *) (from + skip);
-			iov[count++].iov_len = length;
-			room -= length;
-			skip = 0;
-		}
-		done = writev(c->fd, iov, count);
-		if (done < 0 && errno == EAGAIN)
+		if (c->sent < turn)
+			done = writev(c->fd, iov, count);
+		if (done == 0 || (done < 0 && errno == EAGAIN))
 		{
 			connection_watch(c, EPOLLOUT);
 			return false;
@@ -237,6 +300,33 @@ write_answer(Connection *c)
 	return true;
 }
 
+/* How far the answer may go now, and how long it is to rest there. */
+static size_t
+next_stop(const Connection *c, long *rest_ms)
+{
+	size_t		end = c->total;
+
+	*rest_ms = -1;
+	if (c->cut_answer)
+		end = c->head_length + (c->total - c->head_length) / 2;
+	if (c->next_pause < c->pause_count)
+	{
+		const Pause *pause = &c->pauses[c->next_pause];
+
+		if (c->head_length + pause->at < end)
+		{
+			end = c->head_length + pause->at;
+			*rest_ms = pause->ms;
+		}
+	}
+	if (c->step_bytes > 0 && c->sent + c->step_bytes < end)
+	{
+		end = c->sent + c->step_bytes;
+		*rest_ms = c->step_ms;
+	}
+	return end;
+}
+
 void
 answer_forget(Connection *c)
 {
@@ -246,8 +336,12 @@ answer_forget(Connection *c)
 			blob_release(c->pieces[i].blob);
 	c->piece_count = 0;
 	c->text_length = 0;
+	c->body_length = 0;
 	c->head_length = 0;
-	c->sent = 0;
+	c->filler = NULL;
+	c->pause_count = c->next_pause = 0;
+	c->step_bytes = 0;
+	c->total = c->sent = 0;
 	c->cut_answer = false;
 	c->is_held = false;
 	if (c->is_call)
@@ -258,9 +352,22 @@ answer_forget(Connection *c)
 static void
 send_answer(Connection *c)
 {
+	long		rest_ms;
+	size_t		end = next_stop(c, &rest_ms);
+
 	c->state = STATE_WRITING;
-	if (!write_answer(c))
+	if (!write_until(c, end))
 		return;
+	if (rest_ms >= 0)
+	{
+		if (c->next_pause < c->pause_count &&
+			end == c->head_length + c->pauses[c->next_pause].at)
+			c->next_pause++;
+		c->state = STATE_WAITING;
+		connection_watch(c, EPOLLRDHUP);
+		wait_for_time(c, rest_ms);
+		return;
+	}
 	if (c->is_call)
 		stats.last_answer_us = now_us();
 	if (c->cut_answer)
@@ -279,19 +386,14 @@ send_answer(Connection *c)
 }
 
 void
-connection_answer(Connection *c, int status, const char *headers,
-				  long delay_ms)
+connection_send(Connection *c, const char *head, long delay_ms)
 {
-	size_t		length = 0;
-
-	for (int i = 0; i < c->piece_count; i++)
-		length += c->pieces[i].length;
-	c->head_length = snprintf(c->head, sizeof(c->head),
-							  "HTTP/1.1 %d %s\r\n%scontent-length: %zu\r\n\r\n",
-							  status, reason(status), headers, length);
+	c->head_length = strlen(head);
 	if (c->head_length >= sizeof(c->head))
 		abort();
-	c->total = c->head_length + length;
+	if (head != c->head)
+		memcpy(c->head, head, c->head_length + 1);
+	c->total += c->head_length + c->body_length;
 	c->sent = 0;
 	if (!c->is_held && delay_ms <= 0)
 	{
@@ -302,6 +404,30 @@ connection_answer(Connection *c, int status, const char *headers,
 	connection_watch(c, EPOLLRDHUP);
 	if (!c->is_held)
 		wait_for_time(c, delay_ms);
+}
+
+void
+connection_answer(Connection *c, int status, const char *headers,
+				  long delay_ms)
+{
+	if (snprintf(c->head, sizeof(c->head),
+				 "HTTP/1.1 %d %s\r\n%scontent-length: %zu\r\n\r\n",
+				 status, reason(status), headers,
+				 c->body_length + c->total) >= (int) sizeof(c->head))
+		abort();
+	connection_send(c, c->head, delay_ms);
+}
+
+void
+connection_answer_chunked(Connection *c, int status, const char *headers,
+						  long delay_ms)
+{
+	answer_text(c, "0\r\n\r\n");
+	if (snprintf(c->head, sizeof(c->head),
+				 "HTTP/1.1 %d %s\r\n%stransfer-encoding: chunked\r\n\r\n",
+				 status, reason(status), headers) >= (int) sizeof(c->head))
+		abort();
+	connection_send(c, c->head, delay_ms);
 }
 
 void

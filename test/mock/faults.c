@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "faults.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,6 @@
 
 #define MAX_FIXTURES	256
 #define MAX_RULES		16
-#define MAX_WORD		128
 #define TALLY_BUCKETS	4096
 
 typedef struct Rule
@@ -117,6 +117,66 @@ fixture_find(const char *id)
 
 /* ---- one word of a directive, from a prompt or from JSON ---- */
 
+typedef struct Choice
+{
+	const char *name;
+	const char *value;
+	size_t		member;			/* an enum of the plan */
+	unsigned	choice;
+} Choice;
+
+static const Choice choices[] = {
+	{"reset", "before", offsetof(Plan, reset), RESET_BEFORE},
+	{"reset", "after", offsetof(Plan, reset), RESET_AFTER},
+	{"reset", "body", offsetof(Plan, reset), RESET_BODY},
+	{"stale", "", offsetof(Plan, stale), STALE_NEXT},
+	{"stale", "idle", offsetof(Plan, stale), STALE_IDLE},
+	{"charged", "no", offsetof(Plan, charged), CHARGED_NO},
+	{"charged", "yes", offsetof(Plan, charged), CHARGED_YES},
+	{"stream", "error", offsetof(Plan, stream_end), STREAM_ERROR},
+	{"stream", "silent", offsetof(Plan, stream_end), STREAM_SILENT},
+	{"answer", "url", offsetof(Plan, form), FORM_URL},
+	{"answer", "b64", offsetof(Plan, form), FORM_BASE64},
+	{"picture", "missing", offsetof(Plan, address), ADDRESS_MISSING},
+	{"picture", "slow", offsetof(Plan, address), ADDRESS_SLOW},
+	{"picture", "endless", offsetof(Plan, address), ADDRESS_ENDLESS},
+	{"picture", "oversized", offsetof(Plan, address), ADDRESS_OVERSIZED},
+	{"picture", "truncated", offsetof(Plan, address), ADDRESS_TRUNCATED},
+	{"bad", "endless", offsetof(Plan, bad), BAD_ENDLESS},
+	{"bad", "head", offsetof(Plan, bad), BAD_HEAD},
+	{"bad", "truncated", offsetof(Plan, bad), BAD_TRUNCATED},
+	{"bad", "oversized", offsetof(Plan, bad), BAD_OVERSIZED},
+	{"bad", "gzip-bomb", offsetof(Plan, bad), BAD_GZIP_BOMB},
+	{"bad", "slow-body", offsetof(Plan, bad), BAD_SLOW_BODY},
+	{"bad", "json", offsetof(Plan, bad), BAD_JSON},
+	{"bad", "deep", offsetof(Plan, bad), BAD_DEEP},
+	{"bad", "empty-200", offsetof(Plan, bad), BAD_EMPTY_200},
+	{"bad", "status-999", offsetof(Plan, bad), BAD_STATUS_999},
+	{"bad", "garbage", offsetof(Plan, bad), BAD_GARBAGE},
+	{"bad", "base64", offsetof(Plan, bad), BAD_BASE64},
+	{"bad", "not-a-picture", offsetof(Plan, bad), BAD_NOT_A_PICTURE},
+	{"bad", "huge-header-png", offsetof(Plan, bad), BAD_HUGE_PNG},
+	{"bad", "huge-header-jpeg", offsetof(Plan, bad), BAD_HUGE_JPEG},
+	{"bad", "gif", offsetof(Plan, bad), BAD_GIF},
+};
+
+#define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
+
+static bool
+read_choice(Plan *plan, const char *name, const char *value)
+{
+	for (size_t i = 0; i < COUNT(choices); i++)
+	{
+		const Choice *c = &choices[i];
+
+		if (strcmp(c->name, name) != 0 || strcmp(c->value, value) != 0)
+			continue;
+		memcpy((char *) plan + c->member, &c->choice, sizeof(c->choice));
+		return true;
+	}
+	return false;
+}
+
 static bool
 read_number(const char *value, long *number)
 {
@@ -126,38 +186,90 @@ read_number(const char *value, long *number)
 	return end != value && *end == '\0' && *number >= 0;
 }
 
+static bool
+read_text(const char *value, char *text, size_t size)
+{
+	return value[0] != '\0' &&
+		snprintf(text, size, "%s", value) < (int) size;
+}
+
+/* Those words of which the value is not one of a few. */
+static bool
+read_value(Plan *plan, const char *name, const char *value, bool *is_good)
+{
+	if (strcmp(name, "fault") == 0)
+		*is_good = (plan->fixture = fixture_find(value)) != NULL;
+	else if (strcmp(name, "delay") == 0)
+		*is_good = read_number(value, &plan->delay_ms);
+	else if (strcmp(name, "bytes") == 0)
+		*is_good = read_number(value, &plan->picture_bytes);
+	else if (strcmp(name, "times") == 0)
+		*is_good = read_number(value, &plan->times);
+	else if (strcmp(name, "pause") == 0)
+		*is_good = read_number(value, &plan->pause_ms);
+	else if (strcmp(name, "pending") == 0)
+		*is_good = read_number(value, &plan->pending);
+	else if (strcmp(name, "block") == 0)
+		*is_good = read_text(value, plan->block, sizeof(plan->block));
+	else if (strcmp(name, "finish") == 0)
+		*is_good = read_text(value, plan->finish, sizeof(plan->finish));
+	else if (strcmp(name, "hold") == 0)
+		plan->hold = true;
+	else if (strcmp(name, "thought") == 0)
+		plan->thought = true;
+	else if (strcmp(name, "deferred") == 0)
+		*is_good = plan->deferred_fails = strcmp(value, "failed") == 0;
+	else if (strcmp(name, "picture") == 0 &&
+			 strncmp(value, "redirect:", 9) == 0)
+		*is_good = read_number(value + 9, &plan->redirects);
+	else if (strcmp(name, "picture") == 0 &&
+			 strncmp(value, "redirect-to:", 12) == 0)
+		*is_good = read_text(value + 12, plan->redirect_to,
+							 sizeof(plan->redirect_to));
+	else
+		return false;
+	return true;
+}
+
 static const char *
 read_word(Plan *plan, const char *name, const char *value)
 {
-	bool		is_known = true;
+	bool		is_good = true;
 
-	if (strcmp(name, "fault") == 0)
-		is_known = (plan->fixture = fixture_find(value)) != NULL;
-	else if (strcmp(name, "delay") == 0)
-		is_known = read_number(value, &plan->delay_ms);
-	else if (strcmp(name, "bytes") == 0)
-		is_known = read_number(value, &plan->picture_bytes);
-	else if (strcmp(name, "times") == 0)
-		is_known = read_number(value, &plan->times);
-	else if (strcmp(name, "hold") == 0)
-		plan->hold = true;
-	else if (strcmp(name, "reset") == 0 && strcmp(value, "before") == 0)
-		plan->reset = RESET_BEFORE;
-	else if (strcmp(name, "reset") == 0 && strcmp(value, "after") == 0)
-		plan->reset = RESET_AFTER;
-	else if (strcmp(name, "reset") == 0 && strcmp(value, "body") == 0)
-		plan->reset = RESET_BODY;
-	else if (strcmp(name, "stale") == 0 && strcmp(value, "") == 0)
-		plan->stale = STALE_NEXT;
-	else if (strcmp(name, "stale") == 0 && strcmp(value, "idle") == 0)
-		plan->stale = STALE_IDLE;
-	else if (strcmp(name, "charged") == 0 && strcmp(value, "no") == 0)
-		plan->charged = CHARGED_NO;
-	else if (strcmp(name, "charged") == 0 && strcmp(value, "yes") == 0)
-		plan->charged = CHARGED_YES;
+	if (read_choice(plan, name, value))
+		return NULL;
+	if (read_value(plan, name, value, &is_good))
+		return is_good ? NULL : complain("bad value", value);
+	for (size_t i = 0; i < COUNT(choices); i++)
+		if (strcmp(choices[i].name, name) == 0)
+			return complain("bad value", value);
+	return complain("unknown word", name);
+}
+
+const char *
+plan_name(const Plan *plan)
+{
+	static char name[64];
+
+	if (plan->fixture != NULL && plan->reset == RESET_NEVER)
+		return plan->fixture->id;
+	for (size_t i = 0; i < COUNT(choices); i++)
+	{
+		const Choice *c = &choices[i];
+
+		if (!(strcmp(c->name, "reset") == 0 && c->choice == plan->reset) &&
+			!(strcmp(c->name, "bad") == 0 && c->choice == plan->bad))
+			continue;
+		snprintf(name, sizeof(name), "%s=%s", c->name, c->value);
+		return name;
+	}
+	if (plan->block[0] != '\0')
+		snprintf(name, sizeof(name), "block=%s", plan->block);
+	else if (plan->finish[0] != '\0')
+		snprintf(name, sizeof(name), "finish=%s", plan->finish);
 	else
-		return complain("unknown word", name);
-	return is_known ? NULL : complain("bad value", value);
+		return NULL;
+	return name;
 }
 
 /* ---- prompts ---- */
@@ -239,7 +351,7 @@ happens(Rule *rule)
 const char *
 faults_plan(const char *prompt, Plan *plan)
 {
-	static const Plan nothing = {.times = -1};
+	static const Plan nothing = {.times = -1,.pending = 1};
 	const char *text = strstr(prompt, "[[mock ");
 
 	*plan = nothing;
@@ -292,7 +404,7 @@ faults_reset_before(void)
 static const char *
 add_rule(const json_t *wish)
 {
-	Rule		rule = {.plan.times = -1,.rate = 1};
+	Rule		rule = {.plan.times = -1,.plan.pending = 1,.rate = 1};
 	const char *name;
 	json_t	   *value;
 

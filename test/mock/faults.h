@@ -19,6 +19,48 @@
  *		[[mock times=N]]		only for the first N calls with this prompt
  * and several words may stand in one pair of brackets.
  *
+ * A refusal in the provider's own words:
+ *		[[mock block=WORD]]		openai and vertex's Imagen: any word.  xai:
+ *								output (400, billed), prompt (403), flag and
+ *								empty (200).  google, vertex: the blockReason
+ *		[[mock finish=WORD]]	google, vertex: a finishReason, no picture
+ *		[[mock thought]]		google, vertex: an interim picture before it
+ *
+ * Streams and deferred answers:
+ *		[[mock pause=MS]]		rest between two events of a stream
+ *		[[mock stream=error]]	an error event instead of the last one
+ *		[[mock stream=silent]]	the stream ends without its last event
+ *		[[mock pending=N]]		xai, deferred: N times 202, then the picture;
+ *								1 where nothing is said
+ *		[[mock deferred=failed]]	then an error instead of the picture
+ *
+ * Pictures by address:
+ *		[[mock answer=url]]		url instead of b64_json, whatever was asked for
+ *		[[mock answer=b64]]		the other way round
+ *		[[mock picture=WORD]]	what the address gives: missing (404), slow (a
+ *								byte a second), endless, oversized, truncated,
+ *								redirect:N (N redirects, then the picture) or
+ *								redirect-to:URL
+ *
+ * Bad answers, charged all of them:
+ *		[[mock bad=endless]]	a body without end, chunked
+ *		[[mock bad=head]]		a head without end
+ *		[[mock bad=truncated]]	closed before content-length is reached
+ *		[[mock bad=oversized]]	a whole body of OVERSIZED bytes
+ *		[[mock bad=gzip-bomb]]	1 MB that inflates to 1 GB
+ *		[[mock bad=slow-body]]	the right answer, a byte a second
+ *		[[mock bad=json]]		no JSON
+ *		[[mock bad=deep]]		JSON with DEEP arrays in each other
+ *		[[mock bad=base64]]		base64 with other characters in it
+ *		[[mock bad=not-a-picture]]	base64 of text
+ *		[[mock bad=huge-header-png]]	says that it is 65535x65535; also -jpeg
+ *		[[mock bad=gif]]		a good GIF, where none was asked for
+ *		[[mock bad=empty-200]]	status 200 and no body
+ *		[[mock bad=status-999]]	the right answer with that status
+ *		[[mock bad=garbage]]	bytes that are no HTTP
+ * Those about what is in the picture go where the picture goes: to its address
+ * if there is one.
+ *
  * The same words are the keys of the JSON object, or array of objects, that
  * POST /_mock/faults takes, with reset=before (before the request is read),
  * "rate" (a probability), "seed" and "clear" besides: rules for all calls, the
@@ -33,6 +75,8 @@
 #include <stddef.h>
 
 #include <jansson.h>
+
+#define MAX_WORD		256
 
 typedef struct Fixture
 {
@@ -65,6 +109,54 @@ typedef enum ChargedWish
 	CHARGED_YES
 } ChargedWish;
 
+typedef enum BadKind
+{
+	BAD_NOTHING,
+	BAD_ENDLESS,
+	BAD_HEAD,
+	BAD_TRUNCATED,
+	BAD_OVERSIZED,
+	BAD_GZIP_BOMB,
+	BAD_SLOW_BODY,
+	BAD_JSON,
+	BAD_DEEP,
+	BAD_EMPTY_200,
+	BAD_STATUS_999,
+	BAD_GARBAGE,
+
+	/* from here on in the picture, not around it */
+	BAD_BASE64,
+	BAD_NOT_A_PICTURE,
+	BAD_HUGE_PNG,
+	BAD_HUGE_JPEG,
+	BAD_GIF
+} BadKind;
+
+typedef enum StreamEnd
+{
+	STREAM_COMPLETED,
+	STREAM_ERROR,
+	STREAM_SILENT
+} StreamEnd;
+
+typedef enum AnswerForm
+{
+	FORM_AS_ASKED,
+	FORM_URL,
+	FORM_BASE64
+} AnswerForm;
+
+/* What a picture's address gives. */
+typedef enum AddressKind
+{
+	ADDRESS_PICTURE,
+	ADDRESS_MISSING,
+	ADDRESS_SLOW,
+	ADDRESS_ENDLESS,
+	ADDRESS_OVERSIZED,
+	ADDRESS_TRUNCATED
+} AddressKind;
+
 typedef struct Plan
 {
 	const Fixture *fixture;		/* or NULL */
@@ -75,7 +167,22 @@ typedef struct Plan
 	long		picture_bytes;	/* 0: as the request says */
 	ChargedWish charged;
 	long		times;			/* -1: always */
+	BadKind		bad;
+	char		block[48];		/* "" for none */
+	char		finish[48];
+	bool		thought;
+	long		pause_ms;
+	StreamEnd	stream_end;
+	long		pending;
+	bool		deferred_fails;
+	AnswerForm	form;
+	AddressKind address;
+	long		redirects;		/* before the picture */
+	char		redirect_to[MAX_WORD];	/* instead of it */
 } Plan;
+
+/* The fault's name in the ledger, or NULL. */
+extern const char *plan_name(const Plan *plan);
 
 extern bool faults_load(const char *path);
 extern const Fixture *fixture_find(const char *id);

@@ -162,6 +162,41 @@ refuse_request(Connection *c, int status)
 	connection_answer(c, status, "content-type: text/plain\r\n", 0);
 }
 
+static void
+read_header(Connection *c, Request *r, const char *line, size_t length,
+			long *content_length, bool *expects)
+{
+	const char *v;
+	size_t		n;
+
+	if (is_header(line, length, "host", &v, &n))
+		keep(r->host, sizeof(r->host), v, n);
+	else if (is_header(line, length, "content-length", &v, &n))
+		*content_length = n > 0 && n < 10 && isdigit((unsigned char) *v) ?
+			atol(v) : -1;
+	else if (is_header(line, length, "transfer-encoding", &v, &n))
+		*content_length = -1;
+	else if (is_header(line, length, "authorization", &v, &n))
+	{
+		r->has_authorization = true;
+		if (n > 7 && strncasecmp(v, "Bearer ", 7) == 0)
+			keep(r->bearer, sizeof(r->bearer), v + 7, n - 7);
+	}
+	else if (is_header(line, length, "x-client-request-id", &v, &n))
+		keep(r->client_request_id, sizeof(r->client_request_id), v, n);
+	else if (is_header(line, length, "content-type", &v, &n))
+		keep(r->content_type, sizeof(r->content_type), v, n);
+	else if (is_header(line, length, "expect", &v, &n))
+		*expects = true;
+	else if (is_header(line, length, "connection", &v, &n))
+		c->close_after = n == 5 && strncasecmp(v, "close", 5) == 0;
+	else if (is_header(line, length, "x-goog-api-key", &v, &n) ||
+			 is_header(line, length, "apikey", &v, &n))
+		keep(r->api_key, sizeof(r->api_key), v, n);
+	else if (is_header(line, length, "x-upsert", &v, &n))
+		r->upserts = n == 4 && strncasecmp(v, "true", 4) == 0;
+}
+
 /*
  * Read the head of a request.  Returns its length, 0 when it is not complete.
  * content_length becomes -1 for what cannot be served.
@@ -172,45 +207,37 @@ read_head(Connection *c, Request *r, long *content_length, bool *expects)
 	const char *end = memmem(c->in, c->in_length, "\r\n\r\n", 4);
 	const char *line = c->in;
 	const char *eol;
-	char		target[300];
+	char		target[sizeof(r->path) + 32];
 	char		version[16];
+	char	   *query;
 
 	if (end == NULL)
 		return 0;
 	r->bearer[0] = r->client_request_id[0] = r->path[0] = '\0';
+	r->host[0] = r->content_type[0] = r->api_key[0] = '\0';
+	r->has_authorization = r->upserts = false;
+	r->query = "";
 	c->close_after = false;
 
 	eol = memmem(line, end + 2 - line, "\r\n", 2);
 	keep(target, sizeof(target), line, eol - line);
-	if (sscanf(target, "%7s %255s %15s", r->method, r->path, version) != 3 ||
+	if (sscanf(target, "%7s %2047s %15s", r->method, r->path, version) != 3 ||
 		strncmp(version, "HTTP/1.", 7) != 0)
 		*content_length = -1;
-	r->path[strcspn(r->path, "?")] = '\0';
+	query = strchr(r->path, '?');
+	if (query != NULL)
+	{
+		*query = '\0';
+		r->query = query + 1;
+		if (strncmp(r->query, "key=", 4) == 0)
+			keep(r->api_key, sizeof(r->api_key), r->query + 4,
+				 strcspn(r->query + 4, "&"));
+	}
 
 	for (line = eol + 2; line < end; line = eol + 2)
 	{
-		const char *v;
-		size_t		n;
-		size_t		length;
-
 		eol = memmem(line, end + 2 - line, "\r\n", 2);
-		length = eol - line;
-		if (is_header(line, length, "content-length", &v, &n))
-			*content_length = n > 0 && n < 10 && isdigit((unsigned char) *v) ?
-				atol(v) : -1;
-		else if (is_header(line, length, "transfer-encoding", &v, &n))
-			*content_length = -1;
-		else if (is_header(line, length, "authorization", &v, &n))
-		{
-			if (n > 7 && strncasecmp(v, "Bearer ", 7) == 0)
-				keep(r->bearer, sizeof(r->bearer), v + 7, n - 7);
-		}
-		else if (is_header(line, length, "x-client-request-id", &v, &n))
-			keep(r->client_request_id, sizeof(r->client_request_id), v, n);
-		else if (is_header(line, length, "expect", &v, &n))
-			*expects = true;
-		else if (is_header(line, length, "connection", &v, &n))
-			c->close_after = n == 5 && strncasecmp(v, "close", 5) == 0;
+		read_header(c, r, line, eol - line, content_length, expects);
 	}
 	return end + 4 - c->in;
 }

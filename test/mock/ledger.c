@@ -17,7 +17,7 @@
 
 #include <openssl/evp.h>
 
-#define MAX_LINE	1536
+#define MAX_LINE	2048
 #define FINGERPRINT_BYTES	6
 
 Stats		stats;
@@ -41,21 +41,54 @@ ledger_open(const char *path)
 	}
 }
 
+static void
+fingerprint(const void *bytes, size_t length, char *hex)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	EVP_Digest(bytes, length, digest, NULL, EVP_sha256(), NULL);
+	for (int i = 0; i < FINGERPRINT_BYTES; i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
 /* The key itself goes nowhere.  Most calls come with the key of the last. */
 static const char *
-fingerprint(const char *key)
+key_fingerprint(const Request *request)
 {
-	static char last_key[512];
+	static char last_key[sizeof(request->bearer)];
 	static char last[2 * FINGERPRINT_BYTES + 1];
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	const char *key = request->bearer[0] != '\0' ? request->bearer :
+	request->api_key;
 
 	if (last[0] != '\0' && strcmp(key, last_key) == 0)
 		return last;
 	snprintf(last_key, sizeof(last_key), "%s", key);
-	EVP_Digest(key, strlen(key), digest, NULL, EVP_sha256(), NULL);
-	for (int i = 0; i < FINGERPRINT_BYTES; i++)
-		snprintf(last + 2 * i, 3, "%02x", digest[i]);
+	fingerprint(key, strlen(key), last);
 	return last;
+}
+
+/* The pictures to edit, and the mask, by their fingerprints. */
+static const char *
+print_inputs(const Entry *entry, char *text)
+{
+	char		hex[2 * FINGERPRINT_BYTES + 1];
+	char	   *end = text;
+
+	end += sprintf(end, "[");
+	for (int i = 0; i < entry->input_count; i++)
+	{
+		fingerprint(entry->inputs[i].bytes, entry->inputs[i].length, hex);
+		end += sprintf(end, "%s\"%s\"", i > 0 ? "," : "", hex);
+	}
+	end += sprintf(end, "],\"mask\":");
+	if (entry->mask == NULL)
+		sprintf(end, "null");
+	else
+	{
+		fingerprint(entry->mask->bytes, entry->mask->length, hex);
+		sprintf(end, "\"%s\"", hex);
+	}
+	return text;
 }
 
 /* A stranger's text between the quotes of a JSON string. */
@@ -108,6 +141,7 @@ ledger_append(const Request *request, const Entry *entry)
 	char		id[513];
 	char		model[128];
 	char		fault[128];
+	char		inputs[(MAX_INPUTS + 1) * (2 * FINGERPRINT_BYTES + 3) + 16];
 	const char *dot;
 	int			attempt = 0;
 	int			length;
@@ -121,13 +155,16 @@ ledger_append(const Request *request, const Entry *entry)
 					  ",\"arrived\":%" PRId64
 					  ",\"client_request_id\":\"%s\""
 					  ",\"generation\":\"%.*s\",\"attempt\":%d"
+					  ",\"provider\":\"%s\""
 					  ",\"key\":\"%s\",\"model\":\"%s\",\"n\":%d"
+					  ",\"inputs\":%s"
 					  ",\"accepted\":%s,\"charged\":%s,\"status\":%d"
 					  ",\"fault\":%s%s%s}\n",
 					  ++sequence, now_us(), request->arrived_us, id,
 					  dot != NULL ? (int) (dot - id) : 0, id, attempt,
-					  fingerprint(request->bearer),
+					  entry->provider, key_fingerprint(request),
 					  harmless(entry->model, model, sizeof(model)), entry->n,
+					  print_inputs(entry, inputs),
 					  entry->accepted ? "true" : "false",
 					  entry->charged ? "true" : "false", entry->status,
 					  entry->fault != NULL ? "\"" : "",
@@ -167,6 +204,11 @@ stats_print(Connection *c)
 				stats.requests, stats.calls, stats.accepted, stats.charged,
 				stats.resets, stats.abandoned, stats.connections, stats.open,
 				stats.in_flight, stats.max_in_flight);
+	answer_text(c, ",\"downloads\":%" PRIu64 ",\"credentials_leaked\":%" PRIu64
+				",\"token_exchanges\":%" PRIu64 ",\"puts\":%" PRIu64
+				",\"erases\":%" PRIu64, stats.downloads,
+				stats.credentials_leaked, stats.token_exchanges, stats.puts,
+				stats.erases);
 	answer_text(c, ",\"first_arrival\":%" PRId64 ",\"last_arrival\":%" PRId64
 				",\"last_answer\":%" PRId64 "}\n", stats.first_arrival_us,
 				stats.last_arrival_us, stats.last_answer_us);

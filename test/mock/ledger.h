@@ -3,7 +3,7 @@
  * ledger.h
  *		What the provider would put on the bill.
  *
- * One entry per generation call that was read whole, refused ones included
+ * One entry per call that makes pictures and that was read whole, refused ones included
  * (charged is false there); it is in the file, by one write(), before the
  * first byte of the answer goes.
  *
@@ -14,14 +14,27 @@
 
 #include "http.h"
 
+#define MAX_INPUTS		16
+
+/* A picture to edit; the bytes are lent. */
+typedef struct Input
+{
+	const void *bytes;
+	size_t		length;
+} Input;
+
 typedef struct Entry
 {
-	const char *model;			/* lent, for this call only */
-	int			n;
+	const char *provider;		/* all pointers are lent, for this call only */
+	const char *model;
+	int			n;				/* pictures that were asked for */
+	const Input *inputs;
+	int			input_count;
+	const Input *mask;			/* or NULL */
 	bool		accepted;		/* a valid key and a valid request */
 	bool		charged;
 	int			status;			/* of the answer; 0 if there will be none */
-	const char *fault;			/* or NULL; lent, for this call only */
+	const char *fault;			/* or NULL */
 } Entry;
 
 extern void ledger_open(const char *path);	/* NULL: memory only */
@@ -37,6 +50,11 @@ typedef struct Stats
 	uint64_t	charged;
 	uint64_t	resets;			/* connections reset on purpose */
 	uint64_t	abandoned;		/* callers that left before their answer */
+	uint64_t	downloads;		/* of pictures by address, redirects too */
+	uint64_t	credentials_leaked; /* of these with a key: refused */
+	uint64_t	token_exchanges;	/* that gave a token */
+	uint64_t	puts;			/* into the storage, that succeeded */
+	uint64_t	erases;			/* objects erased there */
 	uint64_t	connections;	/* accepted since the start */
 	int			open;			/* connections now */
 	int			in_flight;

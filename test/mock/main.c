@@ -4,12 +4,26 @@
  *		bambi-mock: a provider on loopback that keeps a bill and misbehaves on
  *		demand.
  *
- * Serves POST /v1/images/generations and GET /v1/models for any key that
- * begins with "sk-", but not with "sk-invalid", and for whoever tests:
+ * By base URL, with the keys that each takes:
+ *		/v1				OpenAI: sk-..., but not sk-invalid...
+ *		/compat/v1		a server that speaks like OpenAI: any key but those
+ *		/xai/v1			xAI: xai-..., but not xai-invalid...; xai-blocked... is
+ *						known and has no rights
+ *		/google/v1		Gemini API, also v1beta: AIza... and AQ..., but not
+ *						AIza-invalid... and AQ.invalid...
+ *		/vertex/v1		Vertex, also v1beta1: those keys, or on paths with a
+ *						project a token of POST /vertex/token
+ * Google's addresses also work without /google and /vertex, for clients that
+ * know only a host.
+ *
+ * For whoever tests:
  *		GET  /_mock/ledger		a line of JSON per call
  *		GET  /_mock/stats		counters
+ *		GET  /_mock/pictures/	pictures by address, for nobody's key
  *		POST /_mock/faults		see faults.h
  *		POST /_mock/release		answers on hold go
+ *		POST /_mock/service-account, /_mock/tokens	see token.h
+ *		POST /_mock/legacy		as option --legacy
  *		POST /_mock/reset		everything as after the start
  *
  *-------------------------------------------------------------------------
@@ -21,10 +35,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "faults.h"
+#include "gallery.h"
+#include "google.h"
 #include "http.h"
-#include "images.h"
 #include "ledger.h"
+#include "openai.h"
+#include "openai_rules.h"
+#include "token.h"
+#include "xai.h"
 
 static const char usage[] =
 "usage: bambi-mock [OPTION]...\n"
@@ -34,8 +54,11 @@ static const char usage[] =
 "  --fixtures FILE     answers for fault=ID\n"
 "                      (default: ../fixtures/error-fixtures.json, from here)\n"
 "  --picture-bytes N   answer with a PNG of N bytes, whatever size is asked\n"
+"  --legacy            serve dall-e-2 and dall-e-3, which are gone\n"
 "  --until-eof         end when standard input, a pipe, is closed\n"
 "  --quiet             do not print the address\n";
+
+static bool legacy_at_start;
 
 static void
 done(Connection *c)
@@ -44,11 +67,13 @@ done(Connection *c)
 	connection_answer(c, 200, "content-type: application/json\r\n", 0);
 }
 
+/* What a control is told, as JSON. */
 static void
-set_faults(Connection *c, const Request *request)
+set(Connection *c, const Request *request,
+	const char *(*setter) (const json_t *wish))
 {
 	json_t	   *wish = json_loadb(request->body, request->body_length, 0, NULL);
-	const char *wrong = wish == NULL ? "not JSON" : faults_set(wish);
+	const char *wrong = wish == NULL ? "not JSON" : setter(wish);
 
 	if (wrong == NULL)
 		done(c);
@@ -73,7 +98,16 @@ control(Connection *c, const Request *request, const char *what)
 		connection_answer(c, 200, "content-type: application/json\r\n", 0);
 	}
 	else if (is_post && strcmp(what, "faults") == 0)
-		set_faults(c, request);
+		set(c, request, faults_set);
+	else if (is_post && strcmp(what, "service-account") == 0)
+		set(c, request, token_register);
+	else if (is_post && strcmp(what, "tokens") == 0)
+		set(c, request, token_set);
+	else if (is_post && strcmp(what, "legacy") == 0)
+	{
+		openai_serves_legacy = true;
+		done(c);
+	}
 	else if (is_post && strcmp(what, "release") == 0)
 	{
 		http_release();
@@ -83,8 +117,11 @@ control(Connection *c, const Request *request, const char *what)
 	{
 		http_release();
 		faults_reset();
+		openai_serves_legacy = legacy_at_start;
 		ledger_reset();
 		stats_reset();
+		xai_reset();
+		token_reset();
 		done(c);
 	}
 	else
@@ -95,24 +132,20 @@ static void
 route(Connection *c, const Request *request)
 {
 	const char *path = request->path;
-	bool		is_get = strcmp(request->method, "GET") == 0;
 
-	if (strcmp(path, "/v1/images/generations") == 0 && !is_get)
-		images_generate(c, request);
-	else if (strcmp(path, "/v1/models") == 0 && is_get)
-		images_models(c, request, NULL);
-	else if (strncmp(path, "/v1/models/", 11) == 0 && is_get)
-		images_models(c, request, path + 11);
+	if (strncmp(path, "/v1/images/", 11) == 0)
+		openai_answer(c, request, path + 3, false);
+	else if (strncmp(path, "/compat/v1/", 11) == 0)
+		openai_answer(c, request, path + 10, true);
+	else if (strncmp(path, "/xai/v1/", 8) == 0)
+		xai_answer(c, request, path + 7);
+	else if (strncmp(path, "/_mock/pictures/", 16) == 0)
+		gallery_answer(c, request, path + 16);
 	else if (strncmp(path, "/_mock/", 7) == 0)
 		control(c, request, path + 7);
-	else
-	{
-		char		message[512];
-
-		snprintf(message, sizeof(message), "Invalid URL (%s %s)",
-				 request->method, path);
-		answer_error(c, 404, "invalid_request_error", NULL, NULL, message);
-	}
+	else if (!google_answer(c, request))
+		openai_answer(c, request, strncmp(path, "/v1/", 4) == 0 ?
+					  path + 3 : path, false);
 }
 
 static void
@@ -163,6 +196,7 @@ main(int argc, char **argv)
 		{"ledger", required_argument, NULL, 'l'},
 		{"fixtures", required_argument, NULL, 'f'},
 		{"picture-bytes", required_argument, NULL, 'b'},
+		{"legacy", no_argument, NULL, 'L'},
 		{"until-eof", no_argument, NULL, 'e'},
 		{"quiet", no_argument, NULL, 'q'},
 		{"help", no_argument, NULL, 'h'},
@@ -192,7 +226,10 @@ main(int argc, char **argv)
 				fixtures = optarg;
 				break;
 			case 'b':
-				images_picture_bytes = atol(optarg);
+				call_picture_bytes = atol(optarg);
+				break;
+			case 'L':
+				openai_serves_legacy = legacy_at_start = true;
 				break;
 			case 'e':
 				until_eof = true;

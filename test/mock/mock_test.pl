@@ -7,83 +7,19 @@
 use strict;
 use warnings;
 
-use Compress::Zlib;
-use File::Basename qw(dirname);
-use File::Temp qw(tempdir);
-use HTTP::Tiny;
+use FindBin;
+use lib $FindBin::Bin;
+
 use IO::Select;
-use IO::Socket::INET;
 use JSON::PP;
 use MIME::Base64;
+use MockTest;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $here = dirname(__FILE__);
-my $scratch = tempdir(CLEANUP => 1);
-my $fixtures = "$scratch/fixtures.json";
 my $generation = '019ab000-0000-7000-8000-000000000001';
 
-# ---- a few fixtures of each kind, in the form of the shared file
-
-my %fixture = (
-	'openai-429-rate_limit_exceeded' => {
-		status => 429, headers => { 'retry-after' => '12' },
-		body => { error => { code => 'rate_limit_exceeded' } },
-		expect => { charged => 'no' } },
-	'openai-500-server_error' => {
-		status => 500, headers => {},
-		body => { error => { code => 'server_error' } },
-		expect => { charged => 'unknown' } },
-	'openai-502-html' => {
-		status => 502, headers => { 'content-type' => 'text/html' },
-		raw_body => '<html>', expect => { charged => 'unknown' } });
-my $shared = "$here/../fixtures/error-fixtures.json";
-if (-e $shared)
-{
-	$fixtures = $shared;
-}
-else
-{
-	open my $f, '>', $fixtures or die $!;
-	print $f encode_json({ http =>
-			[ map { { id => $_, %{ $fixture{$_} } } } keys %fixture ] });
-	close $f;
-}
-
-# ---- the mock, ended by closing its standard input
-
-my $pid = open(my $pipe, '|-', "$here/bambi-mock", '--quiet', '--until-eof',
-	'--port-file', "$scratch/port", '--ledger', "$scratch/ledger",
-	'--fixtures', $fixtures) or die "cannot start bambi-mock: $!";
-my $deadline = time + 10;
-select undef, undef, undef, 0.01 until -e "$scratch/port" || time > $deadline;
-my $port = slurp("$scratch/port") + 0;
-my $base = "http://127.0.0.1:$port";
-my $http = HTTP::Tiny->new(timeout => 10);
-
-sub slurp
-{
-	open my $f, '<', shift or return '';
-	local $/;
-	return scalar <$f>;
-}
-
-sub control
-{
-	my ($what, $body) = @_;
-	return $http->post("$base/_mock/$what",
-		{ content => defined $body ? encode_json($body) : '' });
-}
-
-sub stats
-{
-	return decode_json($http->get("$base/_mock/stats")->{content});
-}
-
-sub ledger
-{
-	return map { decode_json($_) } split /\n/, slurp("$scratch/ledger");
-}
+start_mock();
 
 sub body_of
 {
@@ -118,53 +54,10 @@ sub generate
 	return $answer;
 }
 
-sub connection
-{
-	return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
-	  // die "cannot connect: $!";
-}
-
-# What comes until the end, and how it ends: closed, reset or silent.
-sub rest_of
-{
-	my ($socket, $patience) = @_;
-	my $all = '';
-	while (1)
-	{
-		return ($all, 'silent')
-		  unless IO::Select->new($socket)->can_read($patience // 5);
-		my $n = sysread $socket, my $part, 65536;
-		return ($all, 'reset') unless defined $n;
-		return ($all, 'closed') if $n == 0;
-		$all .= $part;
-	}
-}
-
 sub picture
 {
 	my ($answer, $position) = @_;
 	return decode_base64($answer->{json}{data}[ $position // 0 ]{b64_json});
-}
-
-# Width, height and whether the pixels are all there.
-sub png_size
-{
-	my $png = shift;
-	return 'no png' unless substr($png, 0, 8) eq "\x89PNG\r\n\x1a\n";
-	my ($width, $height, $depth, $type) = unpack 'x16 N N C C', $png;
-	my $packed = '';
-	for (my $at = 8; $at < length $png;)
-	{
-		my ($length, $name) = unpack "x$at N a4", $png;
-		return 'bad crc'
-		  if crc32(substr($png, $at + 4, $length + 4)) !=
-		  unpack('N', substr($png, $at + 8 + $length, 4));
-		$packed .= substr $png, $at + 8, $length if $name eq 'IDAT';
-		$at += $length + 12;
-	}
-	my $pixels = uncompress($packed) // '';
-	my $wanted = $height * (1 + $width * ($type == 6 ? 4 : 3));
-	return length($pixels) == $wanted ? "${width}x$height" : 'bad pixels';
 }
 
 # ---- pictures
@@ -269,7 +162,7 @@ print $socket head_of(body_of('x [[mock delay=300]]'))
   . body_of('x [[mock delay=300]]');
 $socket->flush;
 my $seen = 0;
-$deadline = time + 5;
+my $deadline = time + 5;
 $seen = scalar(ledger()) until $seen == 3 || time > $deadline;
 is($seen, 3, 'the ledger is written before the answer goes');
 is(stats()->{in_flight}, 1, 'and the call is in flight');
@@ -422,6 +315,5 @@ $socket->flush;
 like((rest_of($socket))[0], qr/^HTTP\/1.1 400/, 'nonsense is refused');
 is($http->get("$base/v1/nowhere")->{status}, 404, 'so is a wrong path');
 
-close $pipe;
-is($?, 0, 'the end of standard input ends the mock');
+is(stop_mock(), 0, 'the end of standard input ends the mock');
 done_testing();

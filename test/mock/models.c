@@ -26,10 +26,12 @@ const Model models[] = {
 	{"gpt-image-1-mini", FAMILY_1},
 	{"chatgpt-image-latest", FAMILY_1},
 	{"gpt-image-1", FAMILY_GONE},
-	{"dall-e-3", FAMILY_GONE},
-	{"dall-e-2", FAMILY_GONE},
+	{"dall-e-3", FAMILY_DALLE_3},
+	{"dall-e-2", FAMILY_DALLE_2},
 	{NULL, FAMILY_GONE}
 };
+
+const Model foreign_model = {"", FAMILY_FOREIGN};
 
 typedef struct Tokens
 {

@@ -24,13 +24,6 @@
 #define MAX_KEPT_BYTES	(512UL * 1024 * 1024)
 #define COMMENT_COST	20		/* chunk head and tail, keyword, its zero */
 
-typedef struct Bytes
-{
-	unsigned char *data;
-	size_t		length;
-	size_t		size;
-} Bytes;
-
 typedef struct Kept
 {
 	PictureWish wish;
@@ -41,8 +34,8 @@ static Kept kept[MAX_KEPT];
 static int	kept_count;
 static size_t kept_bytes;
 
-static void
-append(Bytes *bytes, const void *data, size_t length)
+void
+bytes_add(Bytes *bytes, const void *data, size_t length)
 {
 	if (bytes->length + length > bytes->size)
 	{
@@ -58,7 +51,7 @@ append(Bytes *bytes, const void *data, size_t length)
 static void
 write_png_bytes(png_structp png, png_bytep data, size_t length)
 {
-	append(png_get_io_ptr(png), data, length);
+	bytes_add(png_get_io_ptr(png), data, length);
 }
 
 static void
@@ -128,7 +121,7 @@ write_jpeg(Bytes *bytes, const unsigned char *pixels, int width, int height,
 	}
 	jpeg_finish_compress(&jpeg);
 	jpeg_destroy_compress(&jpeg);
-	append(bytes, data, length);
+	bytes_add(bytes, data, length);
 	free(data);
 }
 
@@ -142,7 +135,7 @@ write_webp(Bytes *bytes, const unsigned char *pixels, int width, int height,
 	length = channels == 4 ?
 		WebPEncodeRGBA(pixels, width, height, width * 4, quality, &data) :
 		WebPEncodeRGB(pixels, width, height, width * 3, quality, &data);
-	append(bytes, data, length);
+	bytes_add(bytes, data, length);
 	WebPFree(data);
 }
 
@@ -234,6 +227,32 @@ blob_release(Blob *blob)
 {
 	if (--blob->references == 0)
 		free(blob);
+}
+
+Blob *
+blob_decoded(const Blob *base64)
+{
+	Blob	   *blob = malloc(sizeof(Blob) + base64->length / 4 * 3 + 1);
+	const char *end = base64->data + base64->length;
+	int			length;
+
+	if (blob == NULL)
+		abort();
+	length = EVP_DecodeBlock((unsigned char *) blob->data,
+							 (const unsigned char *) base64->data,
+							 base64->length);
+	blob->references = 1;
+	blob->length = length < 0 ? 0 :
+		length - (end[-1] == '=') - (end[-2] == '=');
+	return blob;
+}
+
+const char *
+format_name(PictureFormat format)
+{
+	static const char *const names[] = {"png", "jpeg", "webp"};
+
+	return names[format];
 }
 
 static void

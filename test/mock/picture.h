@@ -30,6 +30,15 @@ typedef struct PictureWish
 	long		bytes;			/* > 0: a PNG of so many bytes, of any size */
 } PictureWish;
 
+typedef struct Bytes
+{
+	unsigned char *data;
+	size_t		length;
+	size_t		size;
+} Bytes;
+
+extern void bytes_add(Bytes *bytes, const void *data, size_t length);
+
 /* Base64 text, shared by all answers that carry it. */
 typedef struct Blob
 {
@@ -41,5 +50,11 @@ typedef struct Blob
 /* The reference is given. */
 extern Blob *picture_get(const PictureWish *wish);
 extern void blob_release(Blob *blob);
+
+/* Its bytes, as a blob of their own. */
+extern Blob *blob_decoded(const Blob *base64);
+
+/* "png", "jpeg" or "webp". */
+extern const char *format_name(PictureFormat format);
 
 #endif							/* MOCK_PICTURE_H */

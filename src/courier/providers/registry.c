@@ -14,7 +14,8 @@
 	PROVIDER(google) \
 	PROVIDER(openai) \
 	PROVIDER(sandbox) \
-	PROVIDER(vertex)
+	PROVIDER(vertex) \
+	PROVIDER(xai)
 
 #define PROVIDER(name) extern const ProviderAdapter provider_##name;
 PROVIDERS

@@ -1,0 +1,146 @@
+# MockTest.pm
+#	A mock provider of one's own, and what its tests ask it.
+
+package MockTest;
+
+use strict;
+use warnings;
+
+use Compress::Zlib;
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
+use HTTP::Tiny;
+use IO::Select;
+use IO::Socket::INET;
+use JSON::PP;
+use Time::HiRes qw(time);
+
+our @EXPORT = qw($scratch $port $base $http start_mock stop_mock slurp control
+  stats ledger ask connection rest_of png_size until_true);
+
+our $scratch = tempdir(CLEANUP => 1);
+our ($port, $base);
+our $http = HTTP::Tiny->new(timeout => 10, max_redirect => 0);
+
+my $here = dirname(__FILE__);
+my $pipe;
+
+# The mock, with more options; it ends when its standard input is closed.
+sub start_mock
+{
+	open($pipe, '|-', "$here/bambi-mock", '--quiet', '--until-eof',
+		'--port-file', "$scratch/port", '--ledger', "$scratch/ledger",
+		'--fixtures', "$here/../fixtures/error-fixtures.json", @_)
+	  or die "cannot start bambi-mock: $!";
+	until_true(sub { -e "$scratch/port" });
+	$port = slurp("$scratch/port") + 0;
+	$base = "http://127.0.0.1:$port";
+	return;
+}
+
+# Its exit status.
+sub stop_mock
+{
+	close $pipe;
+	return $?;
+}
+
+sub until_true
+{
+	my ($condition) = @_;
+	my $deadline = time + 10;
+	until ($condition->())
+	{
+		return 0 if time > $deadline;
+		select undef, undef, undef, 0.01;
+	}
+	return 1;
+}
+
+sub slurp
+{
+	open my $f, '<', shift or return '';
+	local $/;
+	return scalar <$f>;
+}
+
+sub control
+{
+	my ($what, $body) = @_;
+	return $http->post("$base/_mock/$what",
+		{ content => defined $body ? encode_json($body) : '' });
+}
+
+sub stats
+{
+	return decode_json($http->get("$base/_mock/stats")->{content});
+}
+
+sub ledger
+{
+	return map { decode_json($_) } split /\n/, slurp("$scratch/ledger");
+}
+
+# A request; what is no text becomes JSON.  The answer has its body as {json},
+# too.
+sub ask
+{
+	my ($method, $path, $headers, $body) = @_;
+	my %headers = %$headers;
+	if (ref $body)
+	{
+		$body = encode_json($body);
+		$headers{'content-type'} //= 'application/json';
+	}
+	my $answer = $http->request($method,
+		$path =~ /^http:/ ? $path : "$base$path",
+		{ headers => \%headers, defined $body ? (content => $body) : () });
+	$answer->{json} = eval { decode_json($answer->{content}) };
+	return $answer;
+}
+
+sub connection
+{
+	return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
+	  // die "cannot connect: $!";
+}
+
+# What comes until the end, and how it ends: closed, reset or silent.
+sub rest_of
+{
+	my ($socket, $patience) = @_;
+	my $all = '';
+	while (1)
+	{
+		return ($all, 'silent')
+		  unless IO::Select->new($socket)->can_read($patience // 5);
+		my $n = sysread $socket, my $part, 65536;
+		return ($all, 'reset') unless defined $n;
+		return ($all, 'closed') if $n == 0;
+		$all .= $part;
+	}
+}
+
+# Width, height and whether the pixels are all there.
+sub png_size
+{
+	my $png = shift;
+	return 'no png' unless substr($png, 0, 8) eq "\x89PNG\r\n\x1a\n";
+	my ($width, $height, $depth, $type) = unpack 'x16 N N C C', $png;
+	my $packed = '';
+	for (my $at = 8; $at < length $png;)
+	{
+		my ($length, $name) = unpack "x$at N a4", $png;
+		return 'bad crc'
+		  if crc32(substr($png, $at + 4, $length + 4)) !=
+		  unpack('N', substr($png, $at + 8 + $length, 4));
+		$packed .= substr $png, $at + 8, $length if $name eq 'IDAT';
+		$at += $length + 12;
+	}
+	my $pixels = uncompress($packed) // '';
+	my $wanted = $height * (1 + $width * ($type == 6 ? 4 : 3));
+	return length($pixels) == $wanted ? "${width}x$height" : 'bad pixels';
+}
+
+1;
