@@ -71,17 +71,22 @@ SELECT model_id FROM bambi.models
 
 -- Rules with words that nobody reads:
 SELECT model_id, parameter FROM rules
- WHERE type NOT IN ('string', 'integer', 'boolean', 'size') OR type IS NULL
-    OR rule - 'type' - 'default' - 'requires'
+ WHERE type NOT IN ('string', 'integer', 'number', 'boolean', 'size', 'json')
+    OR type IS NULL
+    OR rule - '{type,default,requires,value_requires,unpriced}'::text[]
        - CASE type WHEN 'string' THEN '{values,max_length}'
                    WHEN 'integer' THEN '{minimum,maximum}'
+                   WHEN 'number' THEN '{minimum,maximum}'
+                   WHEN 'json' THEN '{max_length}'
                    WHEN 'size' THEN '{values,free}'
                    ELSE '{}' END::text[] <> '{}';
 
 -- Rules that nothing can keep, or anything:
 SELECT model_id, parameter FROM rules
- WHERE type = 'integer' AND NOT coalesce(
-           (rule ->> 'minimum')::int <= (rule ->> 'maximum')::int, false)
+ WHERE type IN ('integer', 'number') AND NOT coalesce(
+           (rule ->> 'minimum')::numeric <= (rule ->> 'maximum')::numeric,
+           false)
+    OR type = 'json' AND NOT rule ? 'max_length'
     OR type = 'string' AND (rule ? 'values') = (rule ? 'max_length')
     OR type = 'size' AND NOT rule ? 'values'
     OR rule ? 'values' AND (jsonb_typeof(rule -> 'values') <> 'array'
@@ -111,13 +116,23 @@ SELECT r.model_id, s.size
                     BETWEEN (r.rule #>> '{free,min_area}')::int
                         AND (r.rule #>> '{free,max_area}')::int));
 
--- Requirements of something that is not there:
-SELECT r.model_id, r.parameter, q.key
+-- Requirements of something that is not there, or by a value that is none:
+CREATE TEMP VIEW requirements AS
+SELECT r.model_id, r.parameter, NULL AS value, q.key AS other, q.value AS needed
   FROM rules r, jsonb_each(r.rule -> 'requires') q
- WHERE r.rule ? 'requires'
+UNION ALL
+SELECT r.model_id, r.parameter, v.key, q.key, q.value
+  FROM rules r, jsonb_each(r.rule -> 'value_requires') v, jsonb_each(v.value) q;
+SELECT * FROM requirements q
+ WHERE NOT EXISTS (SELECT FROM rules o
+                    WHERE o.model_id = q.model_id AND o.parameter = q.other
+                      AND ((o.rule -> 'values') @> q.needed
+                           OR o.type = 'boolean'
+                          AND jsonb '[true, false]' @> q.needed))
+    OR value IS NOT NULL
    AND NOT EXISTS (SELECT FROM rules o
-                    WHERE o.model_id = r.model_id AND o.parameter = q.key
-                      AND (o.rule -> 'values') @> q.value);
+                    WHERE o.model_id = q.model_id AND o.parameter = q.parameter
+                      AND o.rule -> 'values' ? q.value);
 
 -- Factors of tokens for other qualities than the model takes, or not for all:
 SELECT model_id FROM bambi.models

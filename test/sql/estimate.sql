@@ -81,6 +81,9 @@ SELECT v.*, e.low, e.expected, e.high, e.is_complete FROM (VALUES
     ('gpt-image-2', '{"quality": "low", "size": "1040x1024"}'),
     ('gpt-image-2', '{"size": "1024x3072"}'),
     ('gpt-image-2.5-flare', '{"quality": "xhigh"}'),
+    ('gpt-image-2', '{"quality": "low", "size": "1024x1024", "n": 2,
+      "stream": true, "partial_images": 3}'),
+    ('gpt-image-2.6-flare', '{"output_format": "gif", "frame_count": 2}'),
     ('gpt-image-2.6-flare', '{}'),
     ('gpt-image-2.6-flare', '{"quality": "max", "size": "1536x1024"}'))
     v (model, parameters),

@@ -119,6 +119,14 @@ SELECT pg_temp.try(format('SELECT bambi_generate(''a'', %L, %L)', model,
     ('gpt-image-2', '{"quality": "best"}'),
     ('gpt-image-2', '{"user": 1}'),
     ('gpt-image-2', '{"prompt": "another"}'),
+    ('gpt-image-2', '{"output_format": "gif"}'),
+    ('gpt-image-2', '{"background": "transparent", "output_format": "jpeg"}'),
+    ('gpt-image-2', '{"partial_images": 2}'),
+    ('gpt-image-2', '{"partial_images": 2, "stream": false}'),
+    ('gpt-image-2', '{"partial_images": 4, "stream": true}'),
+    ('gpt-image-2.6-flare', '{"frame_count": 8}'),
+    ('gpt-image-2.6-flare', '{"frame_count": 65, "output_format": "gif"}'),
+    ('gpt-image-2.6-flare', '{"output_format": "svg"}'),
     ('gpt-image-2', '{"output_compression": 50}'),
     ('gpt-image-2', '{"output_compression": 50, "output_format": "png"}'),
     ('gpt-image-2', '{"output_compression": 101, "output_format": "webp"}'))
@@ -128,8 +136,11 @@ SELECT pg_temp.try(format('SELECT bambi_generate(''a'', ''gpt-image-2'', %L)',
 SELECT pg_temp.try(format('SELECT bambi_generate(''a'', ''gpt-image-2'', %L)',
     jsonb_build_object(repeat('u', 129), 1)));
 \echo *** and some at the edge that are not
-SELECT count(bambi_generate('edge', 'gpt-image-2', parameters))
+SELECT count(bambi_generate('edge', 'gpt-image-2.6-flare', parameters))
   FROM (VALUES (jsonb '{"n": 10, "size": "3072x1024"}'),
+               ('{"background": "transparent"}'),
+               ('{"stream": true, "partial_images": 3}'),
+               ('{"output_format": "gif", "frame_count": 2}'),
                ('{"output_compression": 0, "output_format": "webp"}'),
                ('{"size": "1024x640"}')) v (parameters);
 
