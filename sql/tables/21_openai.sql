@@ -230,10 +230,9 @@ known (number, family, model_id, name, description, deprecated_at, retired_at,
      '2026-05-12 00:00Z', '2026-05-12 00:00Z', 101))
 INSERT INTO bambi.models
        (id, provider_id, model_id, name, description, capabilities,
-        is_active, deprecated_at, retired_at, successor_id)
+        deprecated_at, retired_at, successor_id)
 SELECT ('00000000-0000-7000-8000-' || lpad(k.number::text, 12, '0'))::uuid,
        p.id, k.model_id, k.name, k.description, f.capabilities,
-       k.retired_at IS NULL OR k.retired_at > '2026-11-23 00:00Z',
        k.deprecated_at, k.retired_at,
        ('00000000-0000-7000-8000-' || lpad(k.successor::text, 12, '0'))::uuid
   FROM known k

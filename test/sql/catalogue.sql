@@ -6,7 +6,8 @@ SET search_path = public;
 SET client_min_messages = error;
 
 -- Providers (a list):
-SELECT slug, name, adapter, needs_key, is_active, api_base_url, settings,
+SELECT slug, name, adapter, needs_key, is_active, api_base_url,
+       home_url IS NOT DISTINCT FROM api_base_url AS is_at_home, settings,
        allowed_networks
   FROM bambi.api_providers ORDER BY slug;
 
@@ -26,10 +27,10 @@ SELECT p.slug, m.model_id, m.is_active, m.task,
        LEFT JOIN bambi.models s ON s.id = m.successor_id
  ORDER BY p.slug, m.id;
 
--- Retired, but active; going, without a successor; a successor that goes:
+-- Inactive; going, without a successor; a successor that goes:
 SELECT m.model_id FROM bambi.models m
        LEFT JOIN bambi.models s ON s.id = m.successor_id
- WHERE m.is_active AND m.retired_at < '2026-11-23 00:00Z'
+ WHERE NOT m.is_active
     OR m.retired_at IS NOT NULL
        AND (s.id IS NULL OR s.retired_at IS NOT NULL);
 
