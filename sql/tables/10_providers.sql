@@ -113,8 +113,7 @@ SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_providers');
 GRANT SELECT ON @extschema@.bambi_providers TO bambi_user, bambi_service;
 
--- Seeds: Google and xAI take keys already; their models come with their
--- adapters.
+-- Seeds: their models follow in files of their own.
 INSERT INTO bambi.api_providers
        (id, slug, name, adapter, needs_key, api_base_url, home_url,
         website_url, description)
@@ -127,14 +126,20 @@ SELECT l.id::uuid, l.slug, l.name, l.adapter, l.needs_key, l.home_url,
     ('00000000-0000-7000-8000-000000000002', 'google', 'Google', 'google',
      true, 'https://generativelanguage.googleapis.com/v1',
      'https://ai.google.dev',
-     'The Gemini image models.'),
+     'The Gemini image models, with an API key of the Gemini API.'),
     ('00000000-0000-7000-8000-000000000003', 'xai', 'xAI', 'xai',
      true, 'https://api.x.ai/v1', 'https://docs.x.ai',
      'The Grok Imagine models.'),
     ('00000000-0000-7000-8000-000000000004', 'sandbox', 'Sandbox', 'sandbox',
      false, NULL, NULL,
      'Draws a simple picture from the prompt on this machine: no network, no '
-     'key, no cost.')
+     'key, no cost.'),
+    ('00000000-0000-7000-8000-000000000005', 'vertex', 'Google Vertex AI',
+     'vertex', true, 'https://aiplatform.googleapis.com',
+     'https://cloud.google.com/vertex-ai',
+     'The Gemini image models in Google''s cloud. The key is an API key, or '
+     'the whole JSON of a service account; settings project and location say '
+     'where.')
        ) l (id, slug, name, adapter, needs_key, home_url, website_url,
             description)
     ON CONFLICT DO NOTHING;

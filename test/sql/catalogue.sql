@@ -35,9 +35,11 @@ SELECT m.model_id FROM bambi.models m
        AND (s.id IS NULL OR s.retired_at IS NOT NULL);
 
 CREATE TEMP VIEW rules AS
-SELECT m.model_id, r.key AS parameter, r.value AS rule,
-       r.value ->> 'type' AS type, r.value -> 'default' AS "default"
-  FROM bambi.models m, jsonb_each(m.capabilities -> 'parameters') r;
+SELECT p.slug || '/' || m.model_id AS model_id, r.key AS parameter,
+       r.value AS rule, r.value ->> 'type' AS type,
+       r.value -> 'default' AS "default"
+  FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id,
+       jsonb_each(m.capabilities -> 'parameters') r;
 
 -- What each takes (a list):
 \pset format unaligned
@@ -66,7 +68,8 @@ SELECT model_id FROM bambi.models
 
 -- Documents with something else in them, or without a longest prompt:
 SELECT model_id FROM bambi.models
- WHERE capabilities - '{prompt,parameters,inputs,tokens}'::text[] <> '{}'
+ WHERE capabilities - '{prompt,parameters,inputs,tokens,price_by,pictures_per_call}'::text[]
+       <> '{}'
     OR jsonb_typeof(capabilities #> '{prompt,max_length}')
        IS DISTINCT FROM 'number';
 
@@ -168,13 +171,25 @@ SELECT r.price, r.unit, string_agg(m.model_id, ' ' ORDER BY m.model_id)
 
 -- For a size or quality that the model does not take:
 SELECT m.model_id, r.size, r.quality
-  FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id
- WHERE NOT coalesce(m.capabilities #> '{parameters,quality,values}'
-                    @> to_jsonb(r.quality), r.quality IS NULL)
-    OR NOT coalesce(m.capabilities #> '{parameters,size,values}'
-                    @> to_jsonb(r.size)
-                    OR m.capabilities #> '{parameters,size}' ? 'free',
-                    r.size IS NULL);
+  FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id,
+       LATERAL (SELECT m.capabilities -> 'parameters'
+                       -> coalesce(m.capabilities #>> '{price_by,size}',
+                                   'size') AS size,
+                       m.capabilities -> 'parameters'
+                       -> coalesce(m.capabilities #>> '{price_by,quality}',
+                                   'quality') AS quality) w
+ WHERE NOT coalesce((w.quality -> 'values') @> to_jsonb(r.quality),
+                    r.quality IS NULL)
+    OR NOT coalesce((w.size -> 'values') @> to_jsonb(r.size)
+                    OR w.size ? 'free', r.size IS NULL);
+
+-- Prices by parameters that are not there:
+SELECT m.model_id, b.key, b.value
+  FROM bambi.models m, jsonb_each_text(m.capabilities -> 'price_by') b
+ WHERE b.key NOT IN ('size', 'quality')
+    OR NOT m.capabilities -> 'parameters' ? b.value
+   AND EXISTS (SELECT FROM bambi.model_prices r
+                WHERE r.model_id = m.id AND r.size IS NOT NULL);
 
 -- Two prices for the same at the same time, unknown sources, other money:
 SELECT a.model_id, a.unit, a.size, a.quality

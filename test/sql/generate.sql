@@ -93,7 +93,10 @@ SELECT pg_temp.try(format('SELECT bambi_generate(%L, %L)', prompt, model))
   FROM (VALUES (NULL, NULL), ('', NULL), (repeat('a', 32001), NULL),
                ('a', ''), ('a', '/'), ('a', 'nothing'), ('a', 'sandbox/'),
                ('a', 'openai/sandbox'), ('a', 'SANDBOX'),
-               ('a', 'gpt-image-1'), ('a', 'openai/dall-e-3'))
+               ('a', 'gpt-image-1'), ('a', 'openai/dall-e-3'),
+               ('a', 'gemini-nano-banana-2.1'),
+               ('a', 'google/gemini-3.1-flash-image'),
+               ('a', 'imagen-4.0-generate-001'))
     v (prompt, model);
 
 \echo *** parameters that are refused
@@ -124,6 +127,13 @@ SELECT pg_temp.try(format('SELECT bambi_generate(''a'', %L, %L)', model,
     ('gpt-image-2', '{"partial_images": 2}'),
     ('gpt-image-2', '{"partial_images": 2, "stream": false}'),
     ('gpt-image-2', '{"partial_images": 4, "stream": true}'),
+    ('google/gemini-3-pro-image', '{"image_size": "512"}'),
+    ('google/gemini-3-pro-image', '{"image_size": "1k"}'),
+    ('google/gemini-3-pro-image', '{"labels": {}}'),
+    ('google/gemini-3-pro-image', '{"safety_settings": "none"}'),
+    ('vertex/gemini-3-pro-image', '{"output_compression": 80}'),
+    ('vertex/gemini-3-pro-image', '{"output_compression": 80,
+                                    "output_format": "png"}'),
     ('gpt-image-2.6-flare', '{"frame_count": 8}'),
     ('gpt-image-2.6-flare', '{"frame_count": 65, "output_format": "gif"}'),
     ('gpt-image-2.6-flare', '{"output_format": "svg"}'),
