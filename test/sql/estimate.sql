@@ -107,6 +107,14 @@ SELECT e.low, e.high, e.is_complete FROM (VALUES
     ('{"n": 4, "image_size": "2K", "seed": 1, "add_watermark": false,
        "guidance_scale": 7.5}'), ('{}')) v (parameters),
     bambi_estimate('imagen-4.0-ultra-generate-001', v.parameters::jsonb) e;
+\echo *** xAI: by resolution and quality; what pictures to edit cost is not known
+SELECT v.*, e.low, e.expected, e.high, e.is_complete FROM (VALUES
+    ('grok-imagine-image-2.0', '{}', 0),
+    ('grok-imagine-image-2.0', '{"resolution": "2k"}', 0),
+    ('grok-imagine-image-2.0', '{"quality": "low", "n": 10}', 0),
+    ('grok-imagine-image-2.0', '{"quality": "low", "resolution": "1k"}', 5),
+    ('grok-imagine-image', '{"n": 3}', 0)) v (model, parameters, inputs),
+    bambi_estimate(v.model, v.parameters::jsonb, inputs => v.inputs) e;
 \echo *** the formula gives what is listed as computed or measured
 RESET ROLE;
 CREATE TEMP TABLE listed ON COMMIT DROP AS

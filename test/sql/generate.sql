@@ -96,7 +96,8 @@ SELECT pg_temp.try(format('SELECT bambi_generate(%L, %L)', prompt, model))
                ('a', 'gpt-image-1'), ('a', 'openai/dall-e-3'),
                ('a', 'gemini-nano-banana-2.1'),
                ('a', 'google/gemini-3.1-flash-image'),
-               ('a', 'imagen-4.0-generate-001'))
+               ('a', 'imagen-4.0-generate-001'),
+               ('a', 'grok-imagine-image-pro'))
     v (prompt, model);
 
 \echo *** parameters that are refused
@@ -134,6 +135,10 @@ SELECT pg_temp.try(format('SELECT bambi_generate(''a'', %L, %L)', model,
     ('vertex/gemini-3-pro-image', '{"output_compression": 80}'),
     ('vertex/gemini-3-pro-image', '{"output_compression": 80,
                                     "output_format": "png"}'),
+    ('grok-imagine-image-2.0', '{"size": "1024x1024"}'),
+    ('grok-imagine-image-2.0', '{"quality": "high"}'),
+    ('grok-imagine-image-2.0', '{"storage_options": true}'),
+    ('grok-imagine-image', '{"quality": "low"}'),
     ('gpt-image-2.6-flare', '{"frame_count": 8}'),
     ('gpt-image-2.6-flare', '{"frame_count": 65, "output_format": "gif"}'),
     ('gpt-image-2.6-flare', '{"output_format": "svg"}'),
