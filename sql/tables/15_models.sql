@@ -57,7 +57,8 @@ COMMENT ON COLUMN bambi.models.capabilities IS
     'factor}} for the formula of tokens a picture, "pictures_per_call" where '
     'more pictures take more requests.';
 COMMENT ON COLUMN bambi.models.is_active IS
-    'False: nothing new is queued for it; its history stays visible.';
+    'False: nothing new is queued for it, wherever it is; its history stays '
+    'visible.';
 COMMENT ON COLUMN bambi.models.created_at IS
     'When the row was made.';
 COMMENT ON COLUMN bambi.models.updated_at IS
@@ -69,7 +70,8 @@ COMMENT ON COLUMN bambi.models.deprecated_at IS
     'Since when it is known to be going: the provider''s day, or else the day '
     'on which bambi learnt of it.';
 COMMENT ON COLUMN bambi.models.retired_at IS
-    'From when on the provider refuses it, and bambi with it.';
+    'From when on the provider refuses it, and bambi with it while the '
+    'provider is asked at its own address (api_providers.home_url).';
 COMMENT ON COLUMN bambi.models.successor_id IS
     'What to use instead.';
 
@@ -97,16 +99,50 @@ CREATE POLICY admin_manages ON bambi.models
 GRANT SELECT ON bambi.models TO bambi_user, bambi_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.models TO bambi_admin;
 
+-- The one rule of what new generations may use; inlined where it is called
+-- with two rows.
+CREATE OR REPLACE FUNCTION bambi_internal.is_offered(
+    model bambi.models, provider bambi.api_providers, at timestamptz)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN model.is_active AND provider.is_active
+       AND (model.retired_at IS NULL OR model.retired_at > at
+            OR rtrim(provider.api_base_url, '/')
+               IS DISTINCT FROM rtrim(provider.home_url, '/'));
+COMMENT ON FUNCTION bambi_internal.is_offered(
+    bambi.models, bambi.api_providers, timestamptz) IS
+    'Whether new generations may use a model of a provider at a time: both '
+    'are active, and the model is not retired there. A server at another '
+    'address than the provider''s own may have what the provider retired.';
+ALTER FUNCTION bambi_internal.is_offered(
+    bambi.models, bambi.api_providers, timestamptz) OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.is_offered(
+    bambi.models, bambi.api_providers, timestamptz) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bambi_internal.model_is_offered(model uuid)
+RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+-- the addresses of providers are not for users
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT bambi_internal.is_offered(m, p, now())
+      FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
+     WHERE m.id = $1
+$$;
+COMMENT ON FUNCTION bambi_internal.model_is_offered(uuid) IS
+    'The same of a model now, for the view.';
+ALTER FUNCTION bambi_internal.model_is_offered(uuid) OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.model_is_offered(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bambi_internal.model_is_offered(uuid)
+    TO bambi_user, bambi_service;
+
 CREATE OR REPLACE VIEW @extschema@.bambi_models
 WITH (security_invoker = true) AS
 SELECT m.id, m.provider_id,
        (SELECT p.slug FROM bambi.api_providers p
          WHERE p.id = m.provider_id) || '/' || m.model_id AS model,
        m.name, m.model_id, m.description, m.capabilities,
-       m.is_active
-           AND (SELECT p.is_active FROM bambi.api_providers p
-                 WHERE p.id = m.provider_id)
-           AND (m.retired_at IS NULL OR m.retired_at > now()) AS is_active,
+       bambi_internal.model_is_offered(m.id) AS is_active,
        m.task, m.deprecated_at, m.retired_at, m.successor_id,
        m.created_at, m.updated_at
   FROM bambi.models m;
@@ -136,7 +172,7 @@ COMMENT ON COLUMN @extschema@.bambi_models.task IS
 COMMENT ON COLUMN @extschema@.bambi_models.deprecated_at IS
     'Since when it is known to be going.';
 COMMENT ON COLUMN @extschema@.bambi_models.retired_at IS
-    'From when on it is refused.';
+    'From when on its provider refuses it.';
 COMMENT ON COLUMN @extschema@.bambi_models.successor_id IS
     'What to use instead: bambi_models.';
 COMMENT ON COLUMN @extschema@.bambi_models.created_at IS

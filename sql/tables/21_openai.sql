@@ -1,9 +1,12 @@
 -- The models of OpenAI, what each takes and what it costs.
 
--- Seeds.  Left out of what the provider documents, because bambi could not
--- take the answer, and the user would have paid for it: gif and svg output
--- with frame_count, frame_duration_ms and svg (a stored picture is png, jpeg
--- or webp), stream with partial_images, and response_format url.
+-- Seeds.  Left out of what the provider documents: svg, which is a program
+-- to whoever shows it, and costs the tokens of another model besides; and
+-- markup, a second picture of the user's beside the one to edit.
+--
+-- The number of frames is one of two that are documented, the larger; how
+-- long one is shown has the bounds of the format.  What frames cost nobody
+-- says.
 --
 -- q is the factor of the formula for tokens (price.c).  Those of 2 and 2.5
 -- give every published or measured figure.  2.6 takes as many tokens as 2.5
@@ -27,15 +30,26 @@ WITH families (family, capabilities) AS (VALUES
             "complexity": {"type": "string",
                            "values": ["low", "medium", "high"]},
             "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
+                           "values": ["auto", "opaque", "transparent"],
+                           "value_requires": {"transparent":
+                               {"output_format": ["png", "webp"]}}},
             "output_format": {"type": "string", "default": "png",
-                              "values": ["png", "jpeg", "webp"]},
+                              "values": ["png", "jpeg", "webp", "gif"]},
             "output_compression": {"type": "integer", "minimum": 0,
                                    "maximum": 100, "default": 100,
                                    "requires": {"output_format":
                                                 ["jpeg", "webp"]}},
+            "frame_count": {"type": "integer", "minimum": 2, "maximum": 64,
+                            "unpriced": true,
+                            "requires": {"output_format": ["gif"]}},
+            "frame_duration_ms": {"type": "integer", "minimum": 10,
+                                  "maximum": 655350,
+                                  "requires": {"output_format": ["gif"]}},
             "moderation": {"type": "string", "default": "auto",
                            "values": ["auto", "low"]},
+            "stream": {"type": "boolean", "default": false},
+            "partial_images": {"type": "integer", "minimum": 0,
+                               "maximum": 3, "requires": {"stream": [true]}},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
@@ -60,7 +74,9 @@ WITH families (family, capabilities) AS (VALUES
                         "values": ["auto", "low", "medium", "high", "xhigh",
                                    "max"]},
             "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
+                           "values": ["auto", "opaque", "transparent"],
+                           "value_requires": {"transparent":
+                               {"output_format": ["png", "webp"]}}},
             "output_format": {"type": "string", "default": "png",
                               "values": ["png", "jpeg", "webp"]},
             "output_compression": {"type": "integer", "minimum": 0,
@@ -69,6 +85,9 @@ WITH families (family, capabilities) AS (VALUES
                                                 ["jpeg", "webp"]}},
             "moderation": {"type": "string", "default": "auto",
                            "values": ["auto", "low"]},
+            "stream": {"type": "boolean", "default": false},
+            "partial_images": {"type": "integer", "minimum": 0,
+                               "maximum": 3, "requires": {"stream": [true]}},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
@@ -92,7 +111,9 @@ WITH families (family, capabilities) AS (VALUES
             "quality": {"type": "string", "default": "auto",
                         "values": ["auto", "low", "medium", "high"]},
             "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
+                           "values": ["auto", "opaque", "transparent"],
+                           "value_requires": {"transparent":
+                               {"output_format": ["png", "webp"]}}},
             "output_format": {"type": "string", "default": "png",
                               "values": ["png", "jpeg", "webp"]},
             "output_compression": {"type": "integer", "minimum": 0,
@@ -101,6 +122,9 @@ WITH families (family, capabilities) AS (VALUES
                                                 ["jpeg", "webp"]}},
             "moderation": {"type": "string", "default": "auto",
                            "values": ["auto", "low"]},
+            "stream": {"type": "boolean", "default": false},
+            "partial_images": {"type": "integer", "minimum": 0,
+                               "maximum": 3, "requires": {"stream": [true]}},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
@@ -120,7 +144,9 @@ WITH families (family, capabilities) AS (VALUES
             "quality": {"type": "string", "default": "auto",
                         "values": ["auto", "low", "medium", "high"]},
             "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
+                           "values": ["auto", "opaque", "transparent"],
+                           "value_requires": {"transparent":
+                               {"output_format": ["png", "webp"]}}},
             "output_format": {"type": "string", "default": "png",
                               "values": ["png", "jpeg", "webp"]},
             "output_compression": {"type": "integer", "minimum": 0,
@@ -129,6 +155,9 @@ WITH families (family, capabilities) AS (VALUES
                                                 ["jpeg", "webp"]}},
             "moderation": {"type": "string", "default": "auto",
                            "values": ["auto", "low"]},
+            "stream": {"type": "boolean", "default": false},
+            "partial_images": {"type": "integer", "minimum": 0,
+                               "maximum": 3, "requires": {"stream": [true]}},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
@@ -148,7 +177,7 @@ WITH families (family, capabilities) AS (VALUES
             "style": {"type": "string", "default": "vivid",
                       "values": ["vivid", "natural"]},
             "response_format": {"type": "string", "default": "b64_json",
-                                "values": ["b64_json"]},
+                                "values": ["b64_json", "url"]},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         }}'),
@@ -160,7 +189,7 @@ WITH families (family, capabilities) AS (VALUES
             "size": {"type": "size", "default": "1024x1024",
                      "values": ["256x256", "512x512", "1024x1024"]},
             "response_format": {"type": "string", "default": "b64_json",
-                                "values": ["b64_json"]},
+                                "values": ["b64_json", "url"]},
             "safety_identifier": {"type": "string", "max_length": 128},
             "user": {"type": "string", "max_length": 128}
         },
@@ -201,10 +230,9 @@ known (number, family, model_id, name, description, deprecated_at, retired_at,
      '2026-05-12 00:00Z', '2026-05-12 00:00Z', 101))
 INSERT INTO bambi.models
        (id, provider_id, model_id, name, description, capabilities,
-        is_active, deprecated_at, retired_at, successor_id)
+        deprecated_at, retired_at, successor_id)
 SELECT ('00000000-0000-7000-8000-' || lpad(k.number::text, 12, '0'))::uuid,
        p.id, k.model_id, k.name, k.description, f.capabilities,
-       k.retired_at IS NULL OR k.retired_at > '2026-11-23 00:00Z',
        k.deprecated_at, k.retired_at,
        ('00000000-0000-7000-8000-' || lpad(k.successor::text, 12, '0'))::uuid
   FROM known k

@@ -280,15 +280,18 @@ cost_of_reading(BambiEstimate *estimate, const BambiPriceList *list,
 
 /* Pictures of the unfinished picture: as many as asked for at most. */
 static Numeric
-cost_of_partial_images(const BambiPriceList *list, Jsonb *parameters,
-					   int pictures)
+cost_of_partial_images(BambiEstimate *estimate, const BambiPriceList *list,
+					   Jsonb *parameters, int pictures)
 {
 	Numeric		price = price_of(list, PARTIAL_IMAGE);
 	double		asked = bambi_document_number(&parameters->root,
 											  "partial_images", 0);
 
-	return price && asked > 0 ? times(price, (int64) asked * pictures) :
-		int64_to_numeric(0);
+	if (asked > 0 && price)
+		return times(price, (int64) asked * pictures);
+	if (asked > 0)
+		estimate->is_complete = false;
+	return int64_to_numeric(0);
 }
 
 void
@@ -310,7 +313,7 @@ bambi_price_estimate(BambiEstimate *estimate, const BambiPriceList *list,
 	estimate->is_complete = !candidates.has_unknown;
 	reading = cost_of_reading(estimate, list, calls_for(model, pictures),
 							  prompt_length, inputs);
-	partial = cost_of_partial_images(list, parameters, pictures);
+	partial = cost_of_partial_images(estimate, list, parameters, pictures);
 
 	estimate->low =
 		rounded(plus(times(candidates.prices[0], pictures), reading));

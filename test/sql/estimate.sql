@@ -81,10 +81,40 @@ SELECT v.*, e.low, e.expected, e.high, e.is_complete FROM (VALUES
     ('gpt-image-2', '{"quality": "low", "size": "1040x1024"}'),
     ('gpt-image-2', '{"size": "1024x3072"}'),
     ('gpt-image-2.5-flare', '{"quality": "xhigh"}'),
+    ('gpt-image-2', '{"quality": "low", "size": "1024x1024", "n": 2,
+      "stream": true, "partial_images": 3}'),
+    ('gpt-image-2.6-flare', '{"output_format": "gif", "frame_count": 2}'),
     ('gpt-image-2.6-flare', '{}'),
     ('gpt-image-2.6-flare', '{"quality": "max", "size": "1536x1024"}'))
     v (model, parameters),
     bambi_estimate(v.model, v.parameters::jsonb) e;
+\echo *** Google: by image_size, a request a picture; Vertex is not known
+SELECT v.*, e.low, e.high, e.is_complete FROM (VALUES
+    ('google/gemini-nano-banana-2.1', '{"n": 2}', 4000),
+    ('google/gemini-nano-banana-2.1', '{"image_size": "4K"}', 0),
+    ('google/gemini-nano-banana-2.1', '{"image_size": "512"}', 0),
+    ('google/gemini-3-pro-image', '{}', 0),
+    ('vertex/gemini-3-pro-image', '{}', 0))
+    v (model, parameters, characters),
+    bambi_estimate(v.model, v.parameters::jsonb,
+                   nullif(repeat('a', v.characters), '')) e;
+\echo *** models of Imagen, where somebody still has them
+RESET ROLE;
+UPDATE bambi.api_providers SET api_base_url = 'https://imagen.example'
+ WHERE slug = 'vertex';
+SET LOCAL ROLE regress_bambi_counts;
+SELECT e.low, e.high, e.is_complete FROM (VALUES
+    ('{"n": 4, "image_size": "2K", "seed": 1, "add_watermark": false,
+       "guidance_scale": 7.5}'), ('{}')) v (parameters),
+    bambi_estimate('imagen-4.0-ultra-generate-001', v.parameters::jsonb) e;
+\echo *** xAI: by resolution and quality; what pictures to edit cost is not known
+SELECT v.*, e.low, e.expected, e.high, e.is_complete FROM (VALUES
+    ('grok-imagine-image-2.0', '{}', 0),
+    ('grok-imagine-image-2.0', '{"resolution": "2k"}', 0),
+    ('grok-imagine-image-2.0', '{"quality": "low", "n": 10}', 0),
+    ('grok-imagine-image-2.0', '{"quality": "low", "resolution": "1k"}', 5),
+    ('grok-imagine-image', '{"n": 3}', 0)) v (model, parameters, inputs),
+    bambi_estimate(v.model, v.parameters::jsonb, inputs => v.inputs) e;
 \echo *** the formula gives what is listed as computed or measured
 RESET ROLE;
 CREATE TEMP TABLE listed ON COMMIT DROP AS
@@ -123,6 +153,7 @@ SELECT pg_temp.try('SELECT bambi_estimate(' || arguments || ')')
   FROM (VALUES ('''none'''), ('''named'', ''{"n": 0}'''),
                ('''named'', ''[]'''), ('''named'', prompt => '''''),
                ('''named'', inputs => 4'), ('''named'', inputs => -1'),
+               ('''imagen-3.0-generate-002'', ''{"seed": 1}'''),
                ('''nothing'', inputs => 1'),
                ('NULL, NULL, NULL, NULL')) v (arguments);
 \echo *** an estimate of nothing but the defaults, and what a generation keeps
