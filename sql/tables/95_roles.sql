@@ -78,11 +78,11 @@ BEGIN
 END
 $$;
 
--- A link is for whoever has it: the one thing that the anonymous may do.
+-- A link is for whoever has it: the one thing that the anonymous may do. The
+-- function was parsed when it was made, so that they need no schema for it.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') THEN
-        GRANT USAGE ON SCHEMA bambi, bambi_internal TO anon;
         GRANT EXECUTE ON FUNCTION @extschema@.bambi_image_by_link(text),
             bambi_internal.image_by_link(text) TO anon;
     END IF;

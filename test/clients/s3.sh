@@ -192,11 +192,11 @@ write_credentials "$secret"
 
 configure
 try_all "bucket in the path" ""
-configure "s3_endpoint=http://localhost:$port" s3_path_style=host
+configure "s3_endpoint=http://localhost:$port" s3_address_style=host
 try_all "bucket in the host's name" ""
 configure "store_prefix=all of it/a+b=c&d~é(1)!*'/"
 try_all "an odd prefix" "all of it/a+b=c&d~é(1)!*'/"
-configure "s3_endpoint=http://localhost:$port" s3_path_style=host \
+configure "s3_endpoint=http://localhost:$port" s3_address_style=host \
 	"store_prefix=ü %41/"
 try_all "an odd prefix below a host" "ü %41/"
 

@@ -73,7 +73,7 @@ check_put(void)
 
 	set("store_prefix", "my pictures/");
 	set("s3_region", "auto");
-	set("s3_path_style", "host");
+	set("s3_address_style", "host");
 	set("s3_endpoint", "http://localhost:9000");
 	play_again();
 	CHECK(play_put(store, &location) == NEXT_SEND &&
@@ -165,7 +165,7 @@ check_links(void)
 	/* the example of the S3 API reference */
 	set("s3_endpoint", "https://s3.amazonaws.com");
 	set("s3_bucket", "examplebucket");
-	set("s3_path_style", "host");
+	set("s3_address_style", "host");
 	CHECK(store->link(&x, "test.txt", 86400, &url) == NEXT_DONE &&
 		  strncmp(url, "https://examplebucket.s3.amazonaws.com/test.txt?",
 				  48) == 0 &&
@@ -272,8 +272,8 @@ check_settings(void)
 		{"s3_bucket", "..", "s3_bucket is no name"},
 		{"s3_region", "eu/central", "s3_region is no name"},
 		{"s3_region", "", NULL},
-		{"s3_path_style", "both", "s3_path_style is neither"},
-		{"s3_path_style", "", NULL},
+		{"s3_address_style", "both", "s3_address_style is neither"},
+		{"s3_address_style", "", NULL},
 		{"store_prefix", "/a", "store_prefix is no"},
 		{"store_prefix", "../", "store_prefix is no"},
 		{"store_prefix", "a\tb", "store_prefix is no"},

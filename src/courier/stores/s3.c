@@ -47,7 +47,7 @@ check(const json_t *settings)
 	const char *endpoint = setting(settings, "s3_endpoint", NULL);
 	const char *bucket = setting(settings, "s3_bucket", NULL);
 	const char *region = setting(settings, "s3_region", DEFAULT_REGION);
-	const char *style = setting(settings, "s3_path_style", "path");
+	const char *style = setting(settings, "s3_address_style", "path");
 
 	if (endpoint == NULL)
 		return "bambi.s3_endpoint is not set";
@@ -61,7 +61,7 @@ check(const json_t *settings)
 	if (region[strspn(region, allowed)] != '\0')
 		return "bambi.s3_region is no name of a region";
 	if (strcmp(style, "path") != 0 && strcmp(style, "host") != 0)
-		return "bambi.s3_path_style is neither \"path\" nor \"host\"";
+		return "bambi.s3_address_style is neither \"path\" nor \"host\"";
 	return object_check(settings);
 }
 
@@ -89,7 +89,7 @@ url_of(Exchange *x, const char *location)
 {
 	const char *endpoint = exchange_setting(x, "s3_endpoint");
 	const char *bucket = exchange_setting(x, "s3_bucket");
-	const char *style = setting(x->settings, "s3_path_style", "path");
+	const char *style = setting(x->settings, "s3_address_style", "path");
 	const char *key = percent_encode(x->arena, location, true);
 	const char *host = strstr(endpoint, "://") + 3;
 
