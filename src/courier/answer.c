@@ -188,6 +188,8 @@ print_picture(Text *text, const AnswerPicture *picture, int position)
 	text_add_string(text, picture->store, MAX_REQUEST_ID);
 	text_add(text, ",\"location\":");
 	text_add_string(text, picture->location, MAX_LOCATION);
+	text_add(text, ",\"url\":");
+	text_add_string(text, picture->url, MAX_LOCATION);
 	text_add(text, "}");
 }
 

@@ -26,6 +26,7 @@ typedef struct AnswerPicture
 	const char *revised_prompt; /* or NULL */
 	const char *store;
 	const char *location;		/* or NULL */
+	const char *url;			/* where anybody may fetch it, or NULL */
 	bool		is_sent;		/* its bytes go to the worker */
 } AnswerPicture;
 

@@ -24,62 +24,16 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
-#include "body.h"
-#include "fetch.h"
 #include "keys.h"
-#include "link.h"
-#include "order.h"
-#include "../protocol/picture.h"
 #include "point.h"
 #include "retry.h"
-#include "runner.h"
-#include "spool.h"
 #include "stores.h"
+#include "work.h"
 
 /* When a job that was not begun may come again. */
 #define POSTPONED_MS	1000
 
-/* Each attempt to put a picture into its store, or to get one from there. */
-#define STORE_TIMEOUT_MS	(120 * 1000)
-
-/* Between attempts to put a picture; it doubles from the first on. */
-#define FIRST_PUT_DELAY_MS	500
-#define LONGEST_PUT_DELAY_MS	(30 * 1000)
-
-/* What has bytes and goes with the answer, whatever store it was meant for. */
-#define FALLBACK_STORE	"database"
-
-struct Work
-{
-	Job		   *job;
-	const Settings *settings;
-	Arena	   *arena;
-	Runner		runner;
-	Order		order;
-	Generation	generation;
-	Outcome		outcome;
-	Jwe		   *jwe;			/* malloc'ed; until the key is open */
-	uint8_t		cek[JWE_CEK_SIZE];
-	Secret	   *secret;
-	int64_t		begun_at;
-	bool		wrote;			/* to the provider, a byte that may cost */
-
-	Input		inputs[MAX_INPUTS];
-	Input		mask;
-	int			gotten;			/* of order.stored_inputs */
-
-	int			fetched;		/* pictures looked at that came as addresses */
-	Fetch		fetch;
-
-	AnswerPicture pictures[MAX_PICTURES];
-	int			picture_count;
-	int			stored;			/* how many of them */
-	int			put_failures;	/* in a row */
-	LoopTimer	put_timer;		/* runs between two attempts */
-	Share		share;			/* of the byte budget, for what waits */
-};
 
 /*
  * Kept from one job to the next: it is large, and a key service that answers
@@ -87,19 +41,8 @@ struct Work
  */
 static Jwe *spare_jwe;
 
-/* Set when there is no time to wait for a store any more. */
-static bool nothing_is_put_off;
-
 static void open_key(Work *work);
 static void put_back_jwe(Work *work);
-static void bring_inputs(Work *work);
-static void ask(Work *work);
-static void fetch_next(Work *work);
-static void read_pictures(Work *work);
-static void store_next(Work *work);
-static void succeed(Work *work);
-static void fail(Work *work, FaultClass class, const char *message);
-static void finish(Work *work, const Fault *fault);
 static void answer(Job *job, FrameResult result, const Fault *fault,
 				   long retry_after_ms);
 
@@ -182,15 +125,15 @@ job_begin(Job *job, const Settings *settings)
 	job->has_begun = true;
 
 	if (!order_read(&work->order, arena, job->json, job->json_len))
-		fail(work, FAULT_INTERNAL, "the job could not be read");
+		work_fail(work, FAULT_INTERNAL, "the job could not be read");
 	else if ((problem = stores_problem(work->order.store)) != NULL)
-		fail(work, FAULT_STORE_DOWN, problem);
+		work_fail(work, FAULT_STORE_DOWN, problem);
 	else if (job->key_len > 0)
 		open_key(work);
 	else if (work->order.adapter->needs_key)
-		fail(work, FAULT_KEY_REMOVED, "the key of this generation is gone");
+		work_fail(work, FAULT_KEY_REMOVED, "the key of this generation is gone");
 	else
-		bring_inputs(work);
+		work_ask(work);
 }
 
 /* ---- the key ---- */
@@ -234,11 +177,11 @@ key_ended(Runner *runner, Next next)
 	exchange_clear_reply(&runner->x);
 	if (work->secret == NULL)
 	{
-		finish(work, &runner->x.fault);
+		work_finish(work, &runner->x.fault);
 		return;
 	}
 	POINT("key-opened");
-	bring_inputs(work);
+	work_ask(work);
 }
 
 /* Only a key that was sealed for this user and this provider is opened. */
@@ -256,7 +199,7 @@ open_key(Work *work)
 		strcmp(work->jwe->prv, work->order.provider) != 0)
 	{
 		keys_fail_unreadable(&runner->x);
-		finish(work, &runner->x.fault);
+		work_finish(work, &runner->x.fault);
 		return;
 	}
 	keys_prepare(&runner->x);
@@ -265,381 +208,10 @@ open_key(Work *work)
 	runner_start(runner);
 }
 
-/* ---- what is edited ---- */
+/* ---- the end ---- */
 
-/* Looks at the next one; false if it is no picture, or out of its place. */
-static bool
-add_input(Work *work, const JobInput *from)
-{
-	Generation *g = &work->generation;
-	PictureFacts facts;
-	Input	   *to;
-
-	if (picture_sniff(from->picture.bytes, from->picture.len,
-					  &facts) != PICTURE_OK)
-		return false;
-	if (from->position == 0)
-		g->mask = to = &work->mask;
-	else if (from->position == g->input_count + 1 &&
-			 g->input_count < MAX_INPUTS)
-		to = &work->inputs[g->input_count++];
-	else
-		return false;
-	to->bytes = from->picture.bytes;
-	to->len = from->picture.len;
-	to->format = facts.format;
-	to->width = facts.width;
-	to->height = facts.height;
-	return true;
-}
-
-static int
-compare_inputs(const void *a, const void *b)
-{
-	return ((const JobInput *) a)->position - ((const JobInput *) b)->position;
-}
-
-static void
-use_inputs(Work *work)
-{
-	Job		   *job = work->job;
-
-	work->generation.inputs = work->inputs;
-	qsort(job->inputs, (size_t) job->input_count, sizeof(JobInput),
-		  compare_inputs);
-	for (int i = 0; i < job->input_count; i++)
-	{
-		if (!add_input(work, &job->inputs[i]))
-		{
-			fail(work, FAULT_INTERNAL,
-				 "the pictures to edit could not be read");
-			return;
-		}
-	}
-	ask(work);
-}
-
-static Next
-step_get(Runner *runner)
-{
-	Work	   *work = runner->owner;
-	Job		   *job = work->job;
-	const StoredInput *wanted = &work->order.stored_inputs[work->gotten];
-
-	return wanted->store->get(&runner->x, wanted->location,
-							  &job->inputs[job->input_count].picture);
-}
-
-static void
-get_ended(Runner *runner, Next next)
-{
-	Work	   *work = runner->owner;
-	Job		   *job = work->job;
-
-	exchange_clear_reply(&runner->x);
-	if (next != NEXT_DONE)
-	{
-		finish(work, &runner->x.fault);
-		return;
-	}
-	job->inputs[job->input_count++].position =
-		work->order.stored_inputs[work->gotten++].position;
-	bring_inputs(work);
-}
-
-/* Those that the worker has not brought, because a store keeps them. */
-static void
-bring_inputs(Work *work)
-{
-	Runner	   *runner = &work->runner;
-	const Order *order = &work->order;
-	const StoreAdapter *store;
-	const char *problem;
-
-	if (work->gotten == order->stored_input_count)
-	{
-		use_inputs(work);
-		return;
-	}
-	if (work->job->input_count == MAX_INPUTS + 1)
-	{
-		fail(work, FAULT_INTERNAL, "there are too many pictures to edit");
-		return;
-	}
-	store = order->stored_inputs[work->gotten].store;
-	problem = stores_problem(store);
-	if (problem != NULL)
-	{
-		fail(work, FAULT_STORE_DOWN, problem);
-		return;
-	}
-	stores_prepare(store, &runner->x);
-	runner->ranges = stores_ranges(&runner->range_count);
-	runner->deadline = loop_now() + STORE_TIMEOUT_MS;
-	runner->step = step_get;
-	runner->ended = get_ended;
-	runner_start(runner);
-}
-
-/* ---- the provider ---- */
-
-static Next
-step_ask(Runner *runner)
-{
-	Work	   *work = runner->owner;
-
-	return work->order.adapter->generate(&runner->x, &work->generation,
-										 &work->outcome);
-}
-
-/* An event of a streamed answer: true if it only says how far it is. */
-static bool
-take_event(void *owner, const char *text, size_t len, Picture *picture)
-{
-	Work	   *work = owner;
-	const ProviderAdapter *adapter = work->order.adapter;
-	PictureFacts facts;
-	json_t	   *event;
-	int			percent = -1;
-
-	if (adapter->progress == NULL || !body_depth_is_fine(text, len))
-		return false;
-	event = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
-	if (event != NULL)
-		percent = adapter->progress(event, &work->generation);
-	json_decref(event);
-	if (percent < 0)
-		return false;
-
-	if (picture != NULL &&
-		(picture->is_broken ||
-		 picture_sniff(picture->bytes, picture->len, &facts) != PICTURE_OK))
-		picture = NULL;
-	link_send_progress(work->job->tag, (uint32_t) percent, picture);
-	return true;
-}
-
-static void
-ask_ended(Runner *runner, Next next)
-{
-	Work	   *work = runner->owner;
-
-	work->wrote = runner_wrote(runner);
-	if (next == NEXT_FAIL && runner_is_unanswered(runner))
-	{
-		/* sent and unanswered, whatever the adapter makes of it */
-		runner->x.fault.may_have_cost = true;
-		runner->x.fault.charged = CHARGED_UNKNOWN;
-	}
-	exchange_clear_reply(&runner->x);
-	if (next == NEXT_DONE)
-		fetch_next(work);
-	else
-		finish(work, &runner->x.fault);
-}
-
-static void
-ask(Work *work)
-{
-	Runner	   *runner = &work->runner;
-	Order	   *order = &work->order;
-
-	work->generation.model = order->model;
-	work->generation.prompt = order->prompt;
-	work->generation.parameters = order->parameters;
-	work->generation.client_request_id =
-		arena_printf(work->arena, "%s.%u", work->job->id_text,
-					 (unsigned) work->job->attempt);
-
-	runner->x.base_url = order->base_url;
-	runner->x.settings = order->settings;
-	runner->x.operator_settings = order->operator_settings;
-	runner->x.secret = work->secret;
-	runner->x.take_event = take_event;
-	runner->x.event_owner = work;
-	runner->ranges = order->ranges;
-	runner->range_count = order->range_count;
-	runner->request_ms = work->settings->call_timeout_ms;
-	runner->deadline = loop_now() + runner->request_ms;
-	runner->step = step_ask;
-	runner->ended = ask_ended;
-	runner_start(runner);
-}
-
-/* ---- pictures that came as addresses ---- */
-
-static Next
-step_fetch(Runner *runner)
-{
-	Work	   *work = runner->owner;
-
-	return fetch_step(&runner->x, &work->fetch,
-					  &work->outcome.pictures[work->fetched].picture);
-}
-
-/* One that cannot be had is no reason to throw away the others. */
-static void
-fetch_ended(Runner *runner, Next next)
-{
-	Work	   *work = runner->owner;
-
-	exchange_clear_reply(&runner->x);
-	if (next != NEXT_DONE)
-	{
-		work->outcome.note = arena_strdup(work->arena,
-										  runner->x.fault.message);
-		work->outcome.missing_billed++;
-	}
-	work->fetched++;
-	fetch_next(work);
-}
-
-static void
-fetch_next(Work *work)
-{
-	Runner	   *runner = &work->runner;
-	const Order *order = &work->order;
-	OutcomePicture *wanted = work->outcome.pictures;
-	Fetch	   *fetch = &work->fetch;
-
-	while (work->fetched < work->outcome.picture_count &&
-		   (wanted[work->fetched].url == NULL ||
-			wanted[work->fetched].picture.bytes != NULL))
-		work->fetched++;
-	if (work->fetched == work->outcome.picture_count)
-	{
-		read_pictures(work);
-		return;
-	}
-	memset(fetch, 0, sizeof(*fetch));
-	fetch->url = wanted[work->fetched].url;
-	fetch->base_url = order->base_url;
-	fetch->hosts = order->adapter->image_hosts;
-	fetch->more_hosts = json_object_get(order->operator_settings,
-										"image_hosts");
-	runner->x.secret = NULL;
-	runner->deadline = loop_now() + work->settings->call_timeout_ms;
-	runner->step = step_fetch;
-	runner->ended = fetch_ended;
-	runner_start(runner);
-}
-
-/* ---- the pictures ---- */
-
-static bool
-hash_picture(const Picture *picture, char hex[65])
-{
-	static const EVP_MD *sha256;
-	static EVP_MD_CTX *context;
-	static const char digits[] = "0123456789abcdef";
-	unsigned char hash[32];
-	int			i;
-
-	/* fetched once: finding it costs more than hashing a small picture */
-	if (context == NULL)
-	{
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-		context = EVP_MD_CTX_new();
-	}
-	if (EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
-		EVP_DigestUpdate(context, picture->bytes, picture->len) != 1 ||
-		EVP_DigestFinal_ex(context, hash, NULL) != 1)
-		return false;
-	for (i = 0; i < 32; i++)
-	{
-		hex[2 * i] = digits[hash[i] >> 4];
-		hex[2 * i + 1] = digits[hash[i] & 15];
-	}
-	hex[64] = '\0';
-	return true;
-}
-
-/*
- * Keeps those that are pictures.  One bad among several is no reason to
- * throw away what was paid for.
- */
-static void
-read_pictures(Work *work)
-{
-	int			i;
-
-	for (i = 0; i < work->outcome.picture_count; i++)
-	{
-		OutcomePicture *from = &work->outcome.pictures[i];
-		AnswerPicture *to = &work->pictures[work->picture_count];
-		PictureFacts facts;
-
-		if (from->picture.bytes != NULL && !from->picture.is_broken &&
-			from->picture.len <= FRAME_MAX_PICTURE &&
-			picture_sniff(from->picture.bytes, from->picture.len,
-						  &facts) == PICTURE_OK &&
-			hash_picture(&from->picture, to->sha256))
-		{
-			to->picture = from->picture;
-			to->format = facts.format;
-			to->width = facts.width;
-			to->height = facts.height;
-			to->revised_prompt = from->revised_prompt;
-			to->store = work->order.store->name;
-			to->is_sent = work->order.store->sends_bytes;
-			work->picture_count++;
-		}
-		else
-			free(from->picture.bytes);
-		from->picture.bytes = NULL;
-	}
-	if (work->picture_count == 0)
-	{
-		exchange_fail(&work->runner.x, FAULT_UNKNOWN,
-					  work->outcome.note != NULL ? work->outcome.note :
-					  "the provider's answer holds no usable picture");
-		work->runner.x.fault.charged = work->wrote ? CHARGED_UNKNOWN :
-			CHARGED_NO;
-		finish(work, &work->runner.x.fault);
-		return;
-	}
-	store_next(work);
-}
-
-/* ---- the store ---- */
-
-static Next
-step_store(Runner *runner)
-{
-	Work	   *work = runner->owner;
-	AnswerPicture *picture = &work->pictures[work->stored];
-	StoredImage image = {
-		.user = work->order.user,
-		.generation = work->job->id_text,
-		.position = work->stored + 1,
-		.format = picture->format,
-		.sha256 = picture->sha256,
-		.picture = &picture->picture,
-	};
-	char	   *location = NULL;
-	Next		next = work->order.store->put(&runner->x, &image, &location);
-
-	picture->location = location;
-	return next;
-}
-
-/*
- * From the one that is due on, they go with the answer instead: the worker
- * puts them into the database, and nothing is lost.
- */
-static void
-keep_in_database(Work *work, AnswerPicture *pictures)
-{
-	for (int i = work->stored; i < work->picture_count; i++)
-	{
-		pictures[i].store = FALLBACK_STORE;
-		pictures[i].location = NULL;
-		pictures[i].is_sent = true;
-	}
-}
-
-static AnswerFacts
-facts_of(Job *job, FrameResult result, const Fault *fault)
+AnswerFacts
+work_facts(Job *job, FrameResult result, const Fault *fault)
 {
 	AnswerFacts facts = {
 		.tag = job->tag,
@@ -673,8 +245,8 @@ facts_of(Job *job, FrameResult result, const Fault *fault)
 	return facts;
 }
 
-static Fault
-no_fault(const Work *work)
+Fault
+work_no_fault(const Work *work)
 {
 	Fault		nothing = {
 		.class = FAULT_NONE,
@@ -684,145 +256,14 @@ no_fault(const Work *work)
 	return nothing;
 }
 
-/*
- * A store is down, and we may die before it is up again: what was paid for
- * lies in the spool meanwhile.
- */
-static void
-insure(Work *work)
-{
-	Job		   *job = work->job;
-	Fault		nothing = no_fault(work);
-	AnswerFacts facts = facts_of(job, RESULT_SUCCEEDED, &nothing);
-	AnswerPicture copies[MAX_PICTURES];
-	Answer		copy;
-	size_t		held = 0;
-
-	memcpy(copies, work->pictures, sizeof(copies));
-	keep_in_database(work, copies);
-	for (int i = 0; i < work->picture_count; i++)
-	{
-		Picture    *picture = &copies[i].picture;
-		uint8_t    *bytes = malloc(picture->len);
-
-		if (bytes == NULL)
-			abort();
-		memcpy(bytes, picture->bytes, picture->len);
-		picture->bytes = bytes;
-		held += picture->len;
-	}
-	facts.pictures = copies;
-	answer_build(&copy, &facts);
-	job->is_insured = spool_write(job->id_text, job->attempt, copy.parts,
-								  copy.part_count);
-	answer_free(&copy);
-	budget_grow(&work->share, held);
-	POINT("picture-insured");
-}
-
-static void
-put_again(LoopTimer *timer)
-{
-	store_next(timer->owner);
-}
-
-/* Waits for the store, for as long as it takes and somebody waits for us. */
-static void
-put_off(Work *work)
-{
-	const Fault *fault = &work->runner.x.fault;
-	int64_t		delay = LONGEST_PUT_DELAY_MS;
-
-	if (nothing_is_put_off)
-	{
-		keep_in_database(work, work->pictures);
-		succeed(work);
-		return;
-	}
-	if (work->put_failures++ == 0)
-	{
-		insure(work);
-		link_log(LEVEL_WARNING, "store \"%s\": %s", work->order.store->name,
-				 fault->message);
-	}
-	if (work->put_failures < 8)
-		delay = FIRST_PUT_DELAY_MS << (work->put_failures - 1);
-	if (fault->retry_after_ms > delay)
-		delay = fault->retry_after_ms;
-	work->put_timer.owner = work;
-	work->put_timer.expired = put_again;
-	loop_set_timer(&work->put_timer, delay < LONGEST_PUT_DELAY_MS ? delay :
-				   LONGEST_PUT_DELAY_MS);
-}
-
-static void
-store_ended(Runner *runner, Next next)
-{
-	Work	   *work = runner->owner;
-
-	exchange_clear_reply(&runner->x);
-	if (next == NEXT_DONE)
-	{
-		work->stored++;
-		store_next(work);
-	}
-	else
-		put_off(work);
-}
-
-static void
-store_next(Work *work)
-{
-	Runner	   *runner = &work->runner;
-	const StoreAdapter *store = work->order.store;
-	const char *problem;
-
-	if (work->stored == work->picture_count)
-	{
-		succeed(work);
-		return;
-	}
-	/* it may have gone since: the settings are read again */
-	problem = stores_problem(store);
-	if (problem != NULL)
-	{
-		exchange_fail(&runner->x, FAULT_STORE_DOWN, problem);
-		put_off(work);
-		return;
-	}
-	stores_prepare(store, &runner->x);
-	runner->ranges = stores_ranges(&runner->range_count);
-	runner->deadline = loop_now() + STORE_TIMEOUT_MS;
-	runner->step = step_store;
-	runner->ended = store_ended;
-	runner_start(runner);
-}
-
-static void
-succeed(Work *work)
-{
-	Fault		nothing = no_fault(work);
-
-	finish(work, &nothing);
-}
-
 void
-job_put_nothing_off(void)
+work_succeed(Work *work)
 {
-	nothing_is_put_off = true;
+	Fault		nothing = work_no_fault(work);
+
+	work_finish(work, &nothing);
 }
 
-void
-job_stop_waiting(Job *job)
-{
-	if (job->work == NULL || job->work->put_timer.place == 0)
-		return;
-	loop_stop_timer(&job->work->put_timer);
-	keep_in_database(job->work, job->work->pictures);
-	succeed(job->work);
-}
-
-/* ---- the end ---- */
 
 /* In [0, 1); only to spread retries, so that no better chance is needed. */
 static double
@@ -831,15 +272,15 @@ jitter(void)
 	return (double) (random() & 0xffff) / 0x10000;
 }
 
-static void
-fail(Work *work, FaultClass class, const char *message)
+void
+work_fail(Work *work, FaultClass class, const char *message)
 {
 	exchange_fail(&work->runner.x, class, message);
-	finish(work, &work->runner.x.fault);
+	work_finish(work, &work->runner.x.fault);
 }
 
-static void
-finish(Work *work, const Fault *fault)
+void
+work_finish(Work *work, const Fault *fault)
 {
 	Job		   *job = work->job;
 	int			delay;
@@ -898,7 +339,7 @@ end_work(Job *job)
 static void
 answer(Job *job, FrameResult result, const Fault *fault, long retry_after_ms)
 {
-	AnswerFacts facts = facts_of(job, result, fault);
+	AnswerFacts facts = work_facts(job, result, fault);
 
 	facts.retry_after_ms = retry_after_ms;
 	answer_build(&job->answer, &facts);
@@ -955,8 +396,7 @@ job_give_up(Job *job)
 	stop_work(job->work);
 	if (job->work->picture_count > 0)
 	{
-		keep_in_database(job->work, job->work->pictures);
-		succeed(job->work);
+		work_keep_in_database(job->work);
 	}
 	else if (job->work->wrote)
 		answer(job, RESULT_UNCERTAIN, &fault, 0);

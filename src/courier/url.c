@@ -13,7 +13,7 @@
 
 /* A part of it in the arena, or NULL. */
 static const char *
-part_of(Arena *arena, CURLU *url, CURLUPart what, unsigned int flags)
+part_of(Arena *arena, CURLU * url, CURLUPart what, unsigned int flags)
 {
 	char	   *value = NULL;
 	const char *copy = NULL;

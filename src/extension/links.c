@@ -43,7 +43,7 @@ sign(const uint8 *said, const bytea *secret, uint8 *signature)
 static void
 swap(char *text, const char *from, const char *to)
 {
-	for (; *text; text++)
+	for (; *text; text ++)
 	{
 		if (*text == from[0])
 			*text = to[0];

@@ -30,9 +30,9 @@ draw(const char *prompt, json_t *parameters, Outcome *outcome)
 {
 	Exchange	x = {.arena = arena_create()};
 	Generation	g = {
-			.model = "sandbox",.prompt = prompt,.parameters = parameters,
-			.client_request_id = "id.1"
-		};
+		.model = "sandbox",.prompt = prompt,.parameters = parameters,
+		.client_request_id = "id.1"
+	};
 	Next		next;
 
 	memset(outcome, 0, sizeof(*outcome));
