@@ -46,21 +46,28 @@ $protocol{vertex} = { %{ $protocol{google} },
 	path => '/vertex/v1/publishers/google/models/gemini-3-pro-image'
 	  . ':generateContent' };
 
+sub direct
+{
+	my ($name, $words) = @_;
+	my $p = $protocol{$name};
+	return ask('POST', $p->{path}, $p->{headers},
+		$p->{body}->("x [[mock $words]]"));
+}
+
 sub call
 {
 	my ($name, $bad) = @_;
-	my $p = $protocol{$name};
-	return ask('POST', $p->{path}, $p->{headers},
-		$p->{body}->("x [[mock bad=$bad]]"));
+	return direct($name, "bad=$bad");
 }
 
 # The same on a connection of its own, with nothing read of the answer yet.
 sub send_call
 {
-	my ($name, $bad) = @_;
+	my ($name, $bad, $words) = @_;
 	my $p = $protocol{$name};
 	my $socket = connection();
-	my $body = encode_json($p->{body}->("x [[mock bad=$bad]]"));
+	my $body =
+	  encode_json($p->{body}->('x [[mock ' . ($words // "bad=$bad") . ']]'));
 	print $socket "POST $p->{path} HTTP/1.1\r\nHost: mock\r\n"
 	  . join('', map { "$_: $p->{headers}{$_}\r\n" } keys %{ $p->{headers} })
 	  . "Content-Type: application/json\r\nContent-Length: "
@@ -165,6 +172,18 @@ foreach my $name (sort keys %protocol)
 			  deep empty-200 status-999 garbage base64 not-a-picture
 			  huge-header-png huge-header-jpeg gif)),
 		'... under their names');
+
+	# ---- what is not special to a protocol
+
+	$answer = direct($name, 'fault=openai-429-rate_limit_exceeded');
+	is("$answer->{status} $answer->{headers}{'retry-after'}", '429 12',
+		"$name: fixtures are answered");
+	is((rest_of(send_call($name, undef, 'reset=after')))[1], 'reset',
+		"$name: connections are reset");
+	$socket = send_call($name, undef, 'hold');
+	ok(until_true(sub { stats()->{in_flight} == 1 }), "$name: answers wait");
+	control('release');
+	like(read_until($socket, qr/\r\n/), qr/ 200 OK/, '... until released');
 }
 
 # ---- the bomb, once: it takes its time to defuse
