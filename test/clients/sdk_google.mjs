@@ -401,4 +401,18 @@ await test('the AI SDK takes it for the Gemini API and for Vertex',
 			`/v1/publishers/google/models/${model}:generateContent`]);
 	});
 
+await test('the AI SDK asks Vertex for no other models than Gemini\'s',
+	async (assert) => {
+		const vertex = createGoogleVertex({
+			apiKey: 'AQ.Test0123456789abcdef',
+			baseURL: `${mock.origin}/v1/publishers/google`,
+		});
+		const error = await thrown((async () => generateImage({
+			model: vertex.image('imagen-4.0-generate-001'), prompt: 'cat',
+		}))());
+
+		assert.match(error.message, /starts with `gemini-`/);
+		assert.deepEqual(mock.take(), []);
+	});
+
 done();
