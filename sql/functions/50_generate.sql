@@ -52,36 +52,44 @@ It is sent when the transaction commits; bambi_wait waits for it. model is '
     'parameter.';
 
 CREATE FUNCTION bambi_internal.estimate(
-    prompt text, model text, parameters jsonb)
-RETURNS numeric
+    model text, parameters jsonb, prompt text, inputs integer,
+    OUT low numeric, OUT expected numeric, OUT high numeric,
+    OUT currency text, OUT is_complete boolean)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 -- reads the plan and the queue
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'bambi_estimate';
-REVOKE ALL ON FUNCTION bambi_internal.estimate(text, text, jsonb)
+REVOKE ALL ON FUNCTION bambi_internal.estimate(text, jsonb, text, integer)
     FROM PUBLIC;
-ALTER FUNCTION bambi_internal.estimate(text, text, jsonb)
+ALTER FUNCTION bambi_internal.estimate(text, jsonb, text, integer)
     OWNER TO bambi_owner;
-GRANT EXECUTE ON FUNCTION bambi_internal.estimate(text, text, jsonb)
+GRANT EXECUTE ON FUNCTION bambi_internal.estimate(text, jsonb, text, integer)
     TO bambi_user;
-COMMENT ON FUNCTION bambi_internal.estimate(text, text, jsonb) IS
+COMMENT ON FUNCTION bambi_internal.estimate(text, jsonb, text, integer) IS
     'What bambi_estimate calls.';
 
 CREATE FUNCTION @extschema@.bambi_estimate(
-    prompt text, model text DEFAULT NULL, parameters jsonb DEFAULT '{}')
-RETURNS numeric
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
+    model text DEFAULT NULL, parameters jsonb DEFAULT '{}',
+    prompt text DEFAULT NULL, inputs integer DEFAULT 0)
+RETURNS TABLE (low numeric, expected numeric, high numeric, currency text,
+               is_complete boolean)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 1
 BEGIN ATOMIC
-    SELECT bambi_internal.estimate($1, $2, $3);
+    SELECT e.low, e.expected, e.high, e.currency, e.is_complete
+      FROM bambi_internal.estimate($1, $2, $3, $4) e;
 END;
-REVOKE ALL ON FUNCTION @extschema@.bambi_estimate(text, text, jsonb)
+REVOKE ALL ON FUNCTION @extschema@.bambi_estimate(text, jsonb, text, integer)
     FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.bambi_estimate(text, text, jsonb)
-    TO bambi_user;
-COMMENT ON FUNCTION @extschema@.bambi_estimate(text, text, jsonb) IS
-    'What bambi_generate with these arguments would cost, in USD; NULL if '
-    'that is not known.
-By list prices, and rather too much than too little where a size or quality '
-    'is left to the provider. '
-    'Errors: PT401; PT404 "model does not exist"; 22023 for a bad prompt or '
-    'parameter.';
+GRANT EXECUTE ON FUNCTION
+    @extschema@.bambi_estimate(text, jsonb, text, integer) TO bambi_user;
+COMMENT ON FUNCTION
+    @extschema@.bambi_estimate(text, jsonb, text, integer) IS
+    'What a generation would cost by list prices; NULLs if no price is known.
+model and parameters as for bambi_generate; prompt adds what it costs to '
+    'read; inputs is the number of pictures to edit. Where a size or quality '
+    'is left to the provider, low and high are the cheapest and the dearest '
+    'that may be meant, expected the middle one; high is what a generation '
+    'is queued with. is_complete is false where something that is billed has '
+    'no known price. '
+    'Errors: PT401; PT404 "model does not exist"; 22023 for a bad prompt, '
+    'parameter or number of pictures.';

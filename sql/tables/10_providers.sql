@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS bambi.api_providers (
     allowed_networks  cidr[]       NOT NULL DEFAULT '{}',
     created_at        timestamptz  NOT NULL DEFAULT now(),
     updated_at        timestamptz  NOT NULL DEFAULT now(),
+    home_url          text,
 
     PRIMARY KEY (id),
     CONSTRAINT provider_slug_is_unique UNIQUE (slug),
@@ -53,6 +54,10 @@ COMMENT ON COLUMN bambi.api_providers.created_at IS
     'When the row was made.';
 COMMENT ON COLUMN bambi.api_providers.updated_at IS
     'When the row was last changed.';
+COMMENT ON COLUMN bambi.api_providers.home_url IS
+    'The provider''s own address; NULL if it has none. While api_base_url is '
+    'another one, a compatible server is asked, and models that the provider '
+    'has retired are not refused.';
 
 CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.api_providers
@@ -108,23 +113,33 @@ SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_providers');
 GRANT SELECT ON @extschema@.bambi_providers TO bambi_user, bambi_service;
 
--- Seeds: Google and xAI take keys already; their models come with their
--- adapters.
+-- Seeds: their models follow in files of their own.
 INSERT INTO bambi.api_providers
-       (id, slug, name, adapter, needs_key, api_base_url, website_url,
-        description)
-VALUES ('00000000-0000-7000-8000-000000000001', 'openai', 'OpenAI', 'openai',
-        true, 'https://api.openai.com/v1', 'https://developers.openai.com',
-        'The GPT image models.'),
-       ('00000000-0000-7000-8000-000000000002', 'google', 'Google', 'google',
-        true, 'https://generativelanguage.googleapis.com/v1',
-        'https://ai.google.dev',
-        'The Gemini image models.'),
-       ('00000000-0000-7000-8000-000000000003', 'xai', 'xAI', 'xai',
-        true, 'https://api.x.ai/v1', 'https://docs.x.ai',
-        'The Grok Imagine models.'),
-       ('00000000-0000-7000-8000-000000000004', 'sandbox', 'Sandbox',
-        'sandbox', false, NULL, NULL,
-        'Draws a simple picture from the prompt on this machine: no network, '
-        'no key, no cost.')
+       (id, slug, name, adapter, needs_key, api_base_url, home_url,
+        website_url, description)
+SELECT l.id::uuid, l.slug, l.name, l.adapter, l.needs_key, l.home_url,
+       l.home_url, l.website_url, l.description
+  FROM (VALUES
+    ('00000000-0000-7000-8000-000000000001', 'openai', 'OpenAI', 'openai',
+     true, 'https://api.openai.com/v1', 'https://developers.openai.com',
+     'The GPT image models.'),
+    ('00000000-0000-7000-8000-000000000002', 'google', 'Google', 'google',
+     true, 'https://generativelanguage.googleapis.com/v1',
+     'https://ai.google.dev',
+     'The Gemini image models, with an API key of the Gemini API.'),
+    ('00000000-0000-7000-8000-000000000003', 'xai', 'xAI', 'xai',
+     true, 'https://api.x.ai/v1', 'https://docs.x.ai',
+     'The Grok Imagine models.'),
+    ('00000000-0000-7000-8000-000000000004', 'sandbox', 'Sandbox', 'sandbox',
+     false, NULL, NULL,
+     'Draws a simple picture from the prompt on this machine: no network, no '
+     'key, no cost.'),
+    ('00000000-0000-7000-8000-000000000005', 'vertex', 'Google Vertex AI',
+     'vertex', true, 'https://aiplatform.googleapis.com',
+     'https://cloud.google.com/vertex-ai',
+     'The Gemini image models in Google''s cloud. The key is an API key, or '
+     'the whole JSON of a service account; settings project and location say '
+     'where.')
+       ) l (id, slug, name, adapter, needs_key, home_url, website_url,
+            description)
     ON CONFLICT DO NOTHING;

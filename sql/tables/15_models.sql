@@ -42,24 +42,36 @@ COMMENT ON COLUMN bambi.models.description IS
     'What it is good for, for people.';
 COMMENT ON COLUMN bambi.models.capabilities IS
     'What a request may say: {"prompt": {"max_length": n}, "parameters": '
-    '{name: rule}}. A rule has "type" (string, integer, boolean, size), '
-    'optionally "default", and by type "values", "max_length", "minimum", '
-    '"maximum"; a size may have "free" ("multiple_of", "max_side", '
-    '"max_ratio", "min_area", "max_area") for sizes beyond the values; '
-    '"requires" {other: [values]} says with what only it is allowed.';
+    '{name: rule}}. A rule has "type" (string, integer, number, boolean, '
+    'size, or json: any object or array), optionally "default", and by type '
+    '"values", "max_length", "minimum", "maximum"; a size may have "free" '
+    '("multiple_of", "max_side", "max_ratio", "min_area", "max_area") for '
+    'sizes beyond the values. "requires" {other: [values]} says with what '
+    'only it is allowed, "value_requires" {value: {other: [values]}} the same '
+    'of one of its values; "unpriced": true says that nobody knows what it '
+    'costs. "inputs" says which pictures it edits, and is absent where none: '
+    '"max", "formats", "max_bytes" of each, "max_total_bytes" with the mask, '
+    '"square", and "mask" where it takes one, which is PNG and as large as '
+    'the first picture, with "mask_max_bytes". For estimates: "price_by" {"size": parameter, "quality": '
+    'parameter} where these have other names, "tokens" {"q": {quality: '
+    'factor}} for the formula of tokens a picture, "pictures_per_call" where '
+    'more pictures take more requests.';
 COMMENT ON COLUMN bambi.models.is_active IS
-    'False: nothing new is queued for it; its history stays visible.';
+    'False: nothing new is queued for it, wherever it is; its history stays '
+    'visible.';
 COMMENT ON COLUMN bambi.models.created_at IS
     'When the row was made.';
 COMMENT ON COLUMN bambi.models.updated_at IS
     'When the row was last changed.';
 COMMENT ON COLUMN bambi.models.task IS
-    'generate: from a prompt alone; edit: from pictures and a prompt.';
+    'generate: from a prompt alone, and from pictures where capabilities have '
+    'inputs; edit: from pictures and a prompt only.';
 COMMENT ON COLUMN bambi.models.deprecated_at IS
     'Since when it is known to be going: the provider''s day, or else the day '
     'on which bambi learnt of it.';
 COMMENT ON COLUMN bambi.models.retired_at IS
-    'From when on the provider refuses it, and bambi with it.';
+    'From when on the provider refuses it, and bambi with it while the '
+    'provider is asked at its own address (api_providers.home_url).';
 COMMENT ON COLUMN bambi.models.successor_id IS
     'What to use instead.';
 
@@ -87,16 +99,50 @@ CREATE POLICY admin_manages ON bambi.models
 GRANT SELECT ON bambi.models TO bambi_user, bambi_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.models TO bambi_admin;
 
+-- The one rule of what new generations may use; inlined where it is called
+-- with two rows.
+CREATE OR REPLACE FUNCTION bambi_internal.is_offered(
+    model bambi.models, provider bambi.api_providers, at timestamptz)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN model.is_active AND provider.is_active
+       AND (model.retired_at IS NULL OR model.retired_at > at
+            OR rtrim(provider.api_base_url, '/')
+               IS DISTINCT FROM rtrim(provider.home_url, '/'));
+COMMENT ON FUNCTION bambi_internal.is_offered(
+    bambi.models, bambi.api_providers, timestamptz) IS
+    'Whether new generations may use a model of a provider at a time: both '
+    'are active, and the model is not retired there. A server at another '
+    'address than the provider''s own may have what the provider retired.';
+ALTER FUNCTION bambi_internal.is_offered(
+    bambi.models, bambi.api_providers, timestamptz) OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.is_offered(
+    bambi.models, bambi.api_providers, timestamptz) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bambi_internal.model_is_offered(model uuid)
+RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+-- the addresses of providers are not for users
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT bambi_internal.is_offered(m, p, now())
+      FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
+     WHERE m.id = $1
+$$;
+COMMENT ON FUNCTION bambi_internal.model_is_offered(uuid) IS
+    'The same of a model now, for the view.';
+ALTER FUNCTION bambi_internal.model_is_offered(uuid) OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.model_is_offered(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bambi_internal.model_is_offered(uuid)
+    TO bambi_user, bambi_service;
+
 CREATE OR REPLACE VIEW @extschema@.bambi_models
 WITH (security_invoker = true) AS
 SELECT m.id, m.provider_id,
        (SELECT p.slug FROM bambi.api_providers p
          WHERE p.id = m.provider_id) || '/' || m.model_id AS model,
        m.name, m.model_id, m.description, m.capabilities,
-       m.is_active
-           AND (SELECT p.is_active FROM bambi.api_providers p
-                 WHERE p.id = m.provider_id)
-           AND (m.retired_at IS NULL OR m.retired_at > now()) AS is_active,
+       bambi_internal.model_is_offered(m.id) AS is_active,
        m.task, m.deprecated_at, m.retired_at, m.successor_id,
        m.created_at, m.updated_at
   FROM bambi.models m;
@@ -116,16 +162,17 @@ COMMENT ON COLUMN @extschema@.bambi_models.model_id IS
 COMMENT ON COLUMN @extschema@.bambi_models.description IS
     'What it is good for.';
 COMMENT ON COLUMN @extschema@.bambi_models.capabilities IS
-    'Longest prompt, and the parameters with allowed values, limits and '
-    'defaults.';
+    'Longest prompt, the parameters with allowed values, limits and '
+    'defaults, and, as inputs, which pictures it edits.';
 COMMENT ON COLUMN @extschema@.bambi_models.is_active IS
     'Whether new generations may use it now.';
 COMMENT ON COLUMN @extschema@.bambi_models.task IS
-    'generate: from a prompt alone; edit: from pictures and a prompt.';
+    'generate: from a prompt alone, and from pictures where capabilities have '
+    'inputs; edit: from pictures and a prompt only.';
 COMMENT ON COLUMN @extschema@.bambi_models.deprecated_at IS
     'Since when it is known to be going.';
 COMMENT ON COLUMN @extschema@.bambi_models.retired_at IS
-    'From when on it is refused.';
+    'From when on its provider refuses it.';
 COMMENT ON COLUMN @extschema@.bambi_models.successor_id IS
     'What to use instead: bambi_models.';
 COMMENT ON COLUMN @extschema@.bambi_models.created_at IS
@@ -136,145 +183,14 @@ ALTER VIEW @extschema@.bambi_models OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_models');
 GRANT SELECT ON @extschema@.bambi_models TO bambi_user, bambi_service;
 
--- Seeds.  Left out of what the provider documents, because bambi could not
--- take the answer, and the user would have paid for it: gif and svg output
--- with frame_count, frame_duration_ms and svg (a stored picture is png, jpeg
--- or webp), stream with partial_images, and response_format url.
-WITH families (family, capabilities) AS (VALUES
-    ('gpt-image-2.6', jsonb '{
-        "prompt": {"max_length": 32000},
-        "parameters": {
-            "n": {"type": "integer", "minimum": 1, "maximum": 10,
-                  "default": 1},
-            "size": {"type": "size", "default": "auto",
-                     "values": ["auto", "1024x1024", "1536x1024",
-                                "1024x1536"],
-                     "free": {"multiple_of": 16, "max_side": 3840,
-                              "max_ratio": 3, "min_area": 655360,
-                              "max_area": 8294400}},
-            "quality": {"type": "string", "default": "auto",
-                        "values": ["auto", "low", "medium", "high", "xhigh",
-                                   "max"]},
-            "complexity": {"type": "string",
-                           "values": ["low", "medium", "high"]},
-            "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
-            "output_format": {"type": "string", "default": "png",
-                              "values": ["png", "jpeg", "webp"]},
-            "output_compression": {"type": "integer", "minimum": 0,
-                                   "maximum": 100, "default": 100,
-                                   "requires": {"output_format":
-                                                ["jpeg", "webp"]}},
-            "moderation": {"type": "string", "default": "auto",
-                           "values": ["auto", "low"]},
-            "safety_identifier": {"type": "string", "max_length": 128},
-            "user": {"type": "string", "max_length": 128}
-        }}'),
-    ('gpt-image-2.5', '{
-        "prompt": {"max_length": 32000},
-        "parameters": {
-            "n": {"type": "integer", "minimum": 1, "maximum": 10,
-                  "default": 1},
-            "size": {"type": "size", "default": "auto",
-                     "values": ["auto", "1024x1024", "1536x1024",
-                                "1024x1536"],
-                     "free": {"multiple_of": 16, "max_side": 3840,
-                              "max_ratio": 3, "min_area": 655360,
-                              "max_area": 8294400}},
-            "quality": {"type": "string", "default": "auto",
-                        "values": ["auto", "low", "medium", "high", "xhigh",
-                                   "max"]},
-            "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
-            "output_format": {"type": "string", "default": "png",
-                              "values": ["png", "jpeg", "webp"]},
-            "output_compression": {"type": "integer", "minimum": 0,
-                                   "maximum": 100, "default": 100,
-                                   "requires": {"output_format":
-                                                ["jpeg", "webp"]}},
-            "moderation": {"type": "string", "default": "auto",
-                           "values": ["auto", "low"]},
-            "safety_identifier": {"type": "string", "max_length": 128},
-            "user": {"type": "string", "max_length": 128}
-        }}'),
-    ('gpt-image-2', '{
-        "prompt": {"max_length": 32000},
-        "parameters": {
-            "n": {"type": "integer", "minimum": 1, "maximum": 10,
-                  "default": 1},
-            "size": {"type": "size", "default": "auto",
-                     "values": ["auto", "1024x1024", "1536x1024",
-                                "1024x1536"],
-                     "free": {"multiple_of": 16, "max_side": 3840,
-                              "max_ratio": 3, "min_area": 655360,
-                              "max_area": 8294400}},
-            "quality": {"type": "string", "default": "auto",
-                        "values": ["auto", "low", "medium", "high"]},
-            "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
-            "output_format": {"type": "string", "default": "png",
-                              "values": ["png", "jpeg", "webp"]},
-            "output_compression": {"type": "integer", "minimum": 0,
-                                   "maximum": 100, "default": 100,
-                                   "requires": {"output_format":
-                                                ["jpeg", "webp"]}},
-            "moderation": {"type": "string", "default": "auto",
-                           "values": ["auto", "low"]},
-            "safety_identifier": {"type": "string", "max_length": 128},
-            "user": {"type": "string", "max_length": 128}
-        }}'),
-    ('gpt-image-1', '{
-        "prompt": {"max_length": 32000},
-        "parameters": {
-            "n": {"type": "integer", "minimum": 1, "maximum": 10,
-                  "default": 1},
-            "size": {"type": "size", "default": "auto",
-                     "values": ["auto", "1024x1024", "1536x1024",
-                                "1024x1536"]},
-            "quality": {"type": "string", "default": "auto",
-                        "values": ["auto", "low", "medium", "high"]},
-            "background": {"type": "string", "default": "auto",
-                           "values": ["auto", "opaque", "transparent"]},
-            "output_format": {"type": "string", "default": "png",
-                              "values": ["png", "jpeg", "webp"]},
-            "output_compression": {"type": "integer", "minimum": 0,
-                                   "maximum": 100, "default": 100,
-                                   "requires": {"output_format":
-                                                ["jpeg", "webp"]}},
-            "moderation": {"type": "string", "default": "auto",
-                           "values": ["auto", "low"]},
-            "safety_identifier": {"type": "string", "max_length": 128},
-            "user": {"type": "string", "max_length": 128}
-        }}'),
-    ('dall-e-3', '{
-        "prompt": {"max_length": 4000},
-        "parameters": {
-            "n": {"type": "integer", "minimum": 1, "maximum": 1,
-                  "default": 1},
-            "size": {"type": "size", "default": "1024x1024",
-                     "values": ["1024x1024", "1792x1024", "1024x1792"]},
-            "quality": {"type": "string", "default": "standard",
-                        "values": ["standard", "hd"]},
-            "style": {"type": "string", "default": "vivid",
-                      "values": ["vivid", "natural"]},
-            "response_format": {"type": "string", "default": "b64_json",
-                                "values": ["b64_json"]},
-            "safety_identifier": {"type": "string", "max_length": 128},
-            "user": {"type": "string", "max_length": 128}
-        }}'),
-    ('dall-e-2', '{
-        "prompt": {"max_length": 1000},
-        "parameters": {
-            "n": {"type": "integer", "minimum": 1, "maximum": 10,
-                  "default": 1},
-            "size": {"type": "size", "default": "1024x1024",
-                     "values": ["256x256", "512x512", "1024x1024"]},
-            "response_format": {"type": "string", "default": "b64_json",
-                                "values": ["b64_json"]},
-            "safety_identifier": {"type": "string", "max_length": 128},
-            "user": {"type": "string", "max_length": 128}
-        }}'),
-    ('sandbox', '{
+-- Seeds: what needs no provider.  The models of each provider, and their
+-- prices, stand in its own file.
+INSERT INTO bambi.models
+       (id, provider_id, model_id, name, description, capabilities)
+SELECT '00000000-0000-7000-8000-000000000401', p.id, 'sandbox', 'Sandbox',
+       'Draws a simple picture from the prompt; for trying bambi and for '
+       'tests.',
+       '{
         "prompt": {"max_length": 32000},
         "parameters": {
             "n": {"type": "integer", "minimum": 1, "maximum": 10,
@@ -282,51 +198,9 @@ WITH families (family, capabilities) AS (VALUES
             "size": {"type": "size", "default": "512x512",
                      "values": ["64x64", "128x128", "256x256", "512x512",
                                 "1024x1024", "1536x1024", "1024x1536"]}
-        }}')),
-known (number, slug, family, model_id, name, description, deprecated_at,
-       retired_at, successor) AS (VALUES
-    (401, 'sandbox', 'sandbox', 'sandbox', 'Sandbox',
-     'Draws a simple picture from the prompt; for trying bambi and for tests.',
-     NULL::timestamptz, NULL::timestamptz, NULL::integer),
-    (101, 'openai', 'gpt-image-2.6', 'gpt-image-2.6-sunburst',
-     'GPT Image 2.6 Sunburst', 'Newest and best of OpenAI.',
-     NULL, NULL, NULL),
-    (102, 'openai', 'gpt-image-2.6', 'gpt-image-2.6-flare',
-     'GPT Image 2.6 Flare', 'Newest of OpenAI, the quick one.',
-     NULL, NULL, NULL),
-    (103, 'openai', 'gpt-image-2.5', 'gpt-image-2.5-sunburst',
-     'GPT Image 2.5 Sunburst', NULL, NULL, NULL, NULL),
-    (104, 'openai', 'gpt-image-2.5', 'gpt-image-2.5-flare',
-     'GPT Image 2.5 Flare', NULL, NULL, NULL, NULL),
-    (105, 'openai', 'gpt-image-2', 'gpt-image-2',
-     'GPT Image 2', NULL, NULL, NULL, NULL),
-    (106, 'openai', 'gpt-image-1', 'gpt-image-1.5',
-     'GPT Image 1.5', 'Ends on 2026-12-01.',
-     '2026-11-23 00:00Z', '2026-12-01 00:00Z', 101),
-    (107, 'openai', 'gpt-image-1', 'gpt-image-1-mini',
-     'GPT Image 1 Mini', 'Ends on 2026-12-01.',
-     '2026-11-23 00:00Z', '2026-12-01 00:00Z', 102),
-    (108, 'openai', 'gpt-image-1', 'chatgpt-image-latest',
-     'ChatGPT Image', 'Ends on 2026-12-01; its price is not known.',
-     '2026-11-23 00:00Z', '2026-12-01 00:00Z', 101),
-    (109, 'openai', 'gpt-image-1', 'gpt-image-1',
-     'GPT Image 1', 'Ended on 2026-10-23.',
-     '2026-10-23 00:00Z', '2026-10-23 00:00Z', 101),
-    (110, 'openai', 'dall-e-3', 'dall-e-3',
-     'DALL-E 3', 'Ended on 2026-05-12.',
-     '2026-05-12 00:00Z', '2026-05-12 00:00Z', 101),
-    (111, 'openai', 'dall-e-2', 'dall-e-2',
-     'DALL-E 2', 'Ended on 2026-05-12.',
-     '2026-05-12 00:00Z', '2026-05-12 00:00Z', 101))
-INSERT INTO bambi.models
-       (id, provider_id, model_id, name, description, capabilities,
-        is_active, deprecated_at, retired_at, successor_id)
-SELECT ('00000000-0000-7000-8000-' || lpad(k.number::text, 12, '0'))::uuid,
-       p.id, k.model_id, k.name, k.description, f.capabilities,
-       k.retired_at IS NULL OR k.retired_at > '2026-11-23 00:00Z',
-       k.deprecated_at, k.retired_at,
-       ('00000000-0000-7000-8000-' || lpad(k.successor::text, 12, '0'))::uuid
-  FROM known k
-       JOIN families f ON f.family = k.family
-       JOIN bambi.api_providers p ON p.slug = k.slug
+        },
+        "inputs": {"max": 4, "formats": ["png", "jpeg", "webp", "gif"],
+                   "mask": true}
+        }'
+  FROM bambi.api_providers p WHERE p.slug = 'sandbox'
     ON CONFLICT DO NOTHING;

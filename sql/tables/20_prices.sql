@@ -31,13 +31,14 @@ COMMENT ON COLUMN bambi.model_prices.id IS
 COMMENT ON COLUMN bambi.model_prices.model_id IS
     'The model.';
 COMMENT ON COLUMN bambi.model_prices.unit IS
-    'What the price is for: image; partial image (stream); or 1M of text '
-    'input, cached text input, image input, cached image input, image output '
-    'or text output tokens.';
+    'What the price is for: image; input image, one that is edited; partial '
+    'image (stream); or 1M of text input, cached text input, image input, '
+    'cached image input, image output or text output tokens.';
 COMMENT ON COLUMN bambi.model_prices.size IS
-    'For pictures of this size; NULL: of any.';
+    'For pictures of this size; NULL: of any. What a model calls size is '
+    'said by price_by of its capabilities.';
 COMMENT ON COLUMN bambi.model_prices.quality IS
-    'For pictures of this quality; NULL: of any.';
+    'For pictures of this quality, likewise.';
 COMMENT ON COLUMN bambi.model_prices.price IS
     'In whole units of the currency, six places behind the point.';
 COMMENT ON COLUMN bambi.model_prices.currency IS
@@ -65,131 +66,10 @@ CREATE POLICY admin_manages ON bambi.model_prices
 GRANT SELECT ON bambi.model_prices TO bambi_user, bambi_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.model_prices TO bambi_admin;
 
--- Seeds.
+-- Seeds: what costs nothing.
 INSERT INTO bambi.model_prices (model_id, unit, price, source)
-SELECT m.id, 'image', 0, 'drawn on this machine'
+SELECT m.id, u.unit, 0, 'drawn on this machine'
   FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
+       CROSS JOIN (VALUES ('image'), ('input image')) u (unit)
  WHERE p.slug = 'sandbox'
-    ON CONFLICT DO NOTHING;
-
--- Dollars for a million tokens.
-INSERT INTO bambi.model_prices (model_id, unit, price, source)
-SELECT m.id, t.unit, t.price,
-       'developers.openai.com model and pricing pages, 2026-11'
-  FROM (VALUES
--- model, text in, the same cached, pictures in, the same cached, pictures out
-    ('gpt-image-2.6-sunburst', 5, 1.25, 8, 2, 30),
-    ('gpt-image-2.6-flare', 5, 1.25, 8, 2, 30),
-    ('gpt-image-2.5-sunburst', 5, 1.25, 8, 2, 30),
-    ('gpt-image-2.5-flare', 5, 1.25, 8, 2, 30),
-    ('gpt-image-2', 5, 1.25, 8, 2, 30),
-    ('gpt-image-1.5', 5, 1.25, 8, 2, 32),
-    ('gpt-image-1-mini', 2, 0.2, 2.5, 0.25, 8),
-    ('gpt-image-1', 5, 1.25, 10, 2.5, 40)
-       ) l (model, text_in, text_cached, image_in, image_cached, image_out)
-       CROSS JOIN LATERAL (VALUES
-    ('1M text input tokens', l.text_in),
-    ('1M cached text input tokens', l.text_cached),
-    ('1M image input tokens', l.image_in),
-    ('1M cached image input tokens', l.image_cached),
-    ('1M image output tokens', l.image_out)
-       ) t (unit, price)
-       JOIN bambi.models m ON m.model_id = l.model
-       JOIN bambi.api_providers p ON p.id = m.provider_id
- WHERE p.slug = 'openai'
-    ON CONFLICT DO NOTHING;
-
--- Dollars for one picture, the tokens of the prompt not included.
-INSERT INTO bambi.model_prices
-       (model_id, unit, size, quality, price, source)
-SELECT m.id, 'image', l.size, q.quality, q.price, s.source
-  FROM (VALUES
--- model, size, source, and by quality: low, medium, high, xhigh, max
-    ('gpt-image-2', '1024x1024', 'guide',
-     0.006, 0.053, 0.211, NULL::numeric, NULL::numeric),
-    ('gpt-image-2', '1024x1536', 'guide',
-     0.005, 0.041, 0.165, NULL, NULL),
-    ('gpt-image-2', '1536x1024', 'guide',
-     0.005, 0.041, 0.165, NULL, NULL),
-    ('gpt-image-1.5', '1024x1024', 'guide',
-     0.009, 0.034, 0.133, NULL, NULL),
-    ('gpt-image-1.5', '1024x1536', 'guide',
-     0.013, 0.05, 0.2, NULL, NULL),
-    ('gpt-image-1.5', '1536x1024', 'guide',
-     0.013, 0.05, 0.2, NULL, NULL),
-    ('gpt-image-1-mini', '1024x1024', 'guide',
-     0.005, 0.011, 0.036, NULL, NULL),
-    ('gpt-image-1-mini', '1024x1536', 'guide',
-     0.006, 0.015, 0.052, NULL, NULL),
-    ('gpt-image-1-mini', '1536x1024', 'guide',
-     0.006, 0.015, 0.052, NULL, NULL),
-    ('gpt-image-1', '1024x1024', 'guide',
-     0.011, 0.042, 0.167, NULL, NULL),
-    ('gpt-image-1', '1024x1536', 'guide',
-     0.016, 0.063, 0.25, NULL, NULL),
-    ('gpt-image-1', '1536x1024', 'guide',
-     0.016, 0.063, 0.25, NULL, NULL),
-    ('gpt-image-2.5-sunburst', '1024x1024', 'measured',
-     0.00588, 0.01317, 0.05268, 0.09366, 0.21072),
-    ('gpt-image-2.5-sunburst', '1536x1024', 'computed',
-     0.00474, 0.01029, 0.04116, 0.07377, 0.16464),
-    ('gpt-image-2.5-sunburst', '1024x1536', 'computed',
-     0.00474, 0.01029, 0.04116, 0.07377, 0.16464),
-    ('gpt-image-2.5-flare', '1024x1024', 'measured',
-     0.00588, 0.01317, 0.05268, 0.09366, 0.21072),
-    ('gpt-image-2.5-flare', '1536x1024', 'computed',
-     0.00474, 0.01029, 0.04116, 0.07377, 0.16464),
-    ('gpt-image-2.5-flare', '1024x1536', 'computed',
-     0.00474, 0.01029, 0.04116, 0.07377, 0.16464),
-    ('gpt-image-2', '2048x2048', 'computed',
-     0.01191, 0.10704, 0.42816, NULL, NULL),
-    ('gpt-image-2', '3840x2160', 'computed',
-     0.01113, 0.10008, 0.40026, NULL, NULL)
-       ) l (model, size, source, low, medium, high, xhigh, max)
-       JOIN (VALUES
-    ('guide', 'developers.openai.com image-generation guide, 2026-11'),
-    ('measured', 'output tokens as measured by others in 2026-10, at the '
-                 'price of a token'),
-    ('computed', 'output tokens by the formula that fits every published '
-                 'figure, at the price of a token')
-       ) s (name, source) ON s.name = l.source
-       CROSS JOIN LATERAL (VALUES
-    ('low', l.low), ('medium', l.medium), ('high', l.high),
-    ('xhigh', l.xhigh), ('max', l.max)
-       ) q (quality, price)
-       JOIN bambi.models m ON m.model_id = l.model
-       JOIN bambi.api_providers p ON p.id = m.provider_id
- WHERE p.slug = 'openai' AND q.price IS NOT NULL
-    ON CONFLICT DO NOTHING;
-
--- A preview while the picture is made: 100 tokens.
-INSERT INTO bambi.model_prices (model_id, unit, price, source)
-SELECT m.id, 'partial image (stream)', 0.003,
-       'developers.openai.com image-generation guide, 2026-11'
-  FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
- WHERE p.slug = 'openai'
-   AND m.model_id IN ('gpt-image-2', 'gpt-image-2.5-sunburst',
-                      'gpt-image-2.5-flare', 'gpt-image-2.6-sunburst',
-                      'gpt-image-2.6-flare')
-    ON CONFLICT DO NOTHING;
-
--- What has ended, for the ledgers of that time.
-INSERT INTO bambi.model_prices
-       (model_id, unit, size, quality, price, source)
-SELECT m.id, 'image', l.size, l.quality, l.price,
-       'OpenAI''s pricing page before 2026-05-12'
-  FROM (VALUES
-    ('dall-e-2', '256x256', NULL, 0.016),
-    ('dall-e-2', '512x512', NULL, 0.018),
-    ('dall-e-2', '1024x1024', NULL, 0.02),
-    ('dall-e-3', '1024x1024', 'standard', 0.04),
-    ('dall-e-3', '1792x1024', 'standard', 0.08),
-    ('dall-e-3', '1024x1792', 'standard', 0.08),
-    ('dall-e-3', '1024x1024', 'hd', 0.08),
-    ('dall-e-3', '1792x1024', 'hd', 0.12),
-    ('dall-e-3', '1024x1792', 'hd', 0.12)
-       ) l (model, size, quality, price)
-       JOIN bambi.models m ON m.model_id = l.model
-       JOIN bambi.api_providers p ON p.id = m.provider_id
- WHERE p.slug = 'openai'
     ON CONFLICT DO NOTHING;

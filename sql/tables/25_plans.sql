@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     default_model_id        uuid,
     weight                  integer      NOT NULL DEFAULT 1,
     max_waiting             integer,
+    store                   text,
     is_active               boolean      NOT NULL DEFAULT true,
     created_at              timestamptz  NOT NULL DEFAULT now(),
     updated_at              timestamptz  NOT NULL DEFAULT now(),
@@ -18,6 +19,8 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
         FOREIGN KEY (default_model_id) REFERENCES bambi.models (id),
     CONSTRAINT quota_is_not_negative CHECK (generations_per_period >= 0),
     CONSTRAINT period_is_at_least_a_minute CHECK (period >= '1 minute'),
+    CONSTRAINT store_is_known CHECK
+        (store IN ('database', 'filesystem', 's3', 'supabase')),
     CONSTRAINT max_waiting_is_positive CHECK (max_waiting > 0),
     CONSTRAINT weight_is_between_1_and_100 CHECK (weight BETWEEN 1 AND 100)
 );
@@ -39,6 +42,9 @@ COMMENT ON COLUMN bambi.plans.default_model_id IS
     'Model of a generation that names none; NULL: it must name one.';
 COMMENT ON COLUMN bambi.plans.max_waiting IS
     'Most generations of a user that wait or run at a time; null: any number.';
+COMMENT ON COLUMN bambi.plans.store IS
+    'Where pictures of its users are kept: database, filesystem, s3 or '
+    'supabase; NULL: as bambi.store says.';
 COMMENT ON COLUMN bambi.plans.weight IS
     'Share of the queue against users of other plans that wait too.';
 COMMENT ON COLUMN bambi.plans.is_active IS

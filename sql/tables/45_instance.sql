@@ -10,6 +10,9 @@ CREATE TABLE IF NOT EXISTS bambi_internal.instance (
     fingerprint_secret  bytea        NOT NULL DEFAULT
                                      sha256(uuid_send(gen_random_uuid())
                                             || uuid_send(gen_random_uuid())),
+    link_secret         bytea        NOT NULL DEFAULT
+                                     sha256(uuid_send(gen_random_uuid())
+                                            || uuid_send(gen_random_uuid())),
     created_at          timestamptz  NOT NULL DEFAULT now(),
     updated_at          timestamptz  NOT NULL DEFAULT now(),
 
@@ -33,6 +36,9 @@ COMMENT ON COLUMN bambi_internal.instance.paused_reason IS
     'Why.';
 COMMENT ON COLUMN bambi_internal.instance.fingerprint_secret IS
     'Key of api_configurations.key_fingerprint; nobody may read it.';
+COMMENT ON COLUMN bambi_internal.instance.link_secret IS
+    'Key of the links that bambi_image_url() signs; nobody may read it. A new '
+    'one ends all links.';
 COMMENT ON COLUMN bambi_internal.instance.created_at IS
     'When the tables were made.';
 COMMENT ON COLUMN bambi_internal.instance.updated_at IS

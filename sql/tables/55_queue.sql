@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     claimed_at        timestamptz,
     not_before        timestamptz,
     cancel_requested  boolean      NOT NULL DEFAULT false,
+    store             text,
+    inputs            smallint     NOT NULL DEFAULT 0,
+    input_bytes       integer      NOT NULL DEFAULT 0,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT queued_generation_exists
@@ -50,6 +53,13 @@ COMMENT ON COLUMN bambi_internal.queue.not_before IS
     'Not to be claimed earlier; NULL: at once.';
 COMMENT ON COLUMN bambi_internal.queue.cancel_requested IS
     'Its owner does not want it any more, and it is claimed.';
+COMMENT ON COLUMN bambi_internal.queue.store IS
+    'Where its pictures go, by the plan when it was queued; NULL: as '
+    'bambi.store says.';
+COMMENT ON COLUMN bambi_internal.queue.inputs IS
+    'Pictures that it edits, mask included.';
+COMMENT ON COLUMN bambi_internal.queue.input_bytes IS
+    'Size of those that the database keeps and the worker hands over.';
 
 -- No index holds a column that a claim changes.
 CREATE INDEX IF NOT EXISTS queue_in_turn ON bambi_internal.queue (turn, id);
@@ -134,7 +144,9 @@ SELECT g.id, g.user_id, g.configuration_id, g.model_id,
        g.cost_estimate, g.cost, g.tokens_used, g.attempts,
        g.provider_request_id, g.cancel_requested_at, g.created_at,
        g.updated_at, g.started_at, g.finished_at,
-       round(extract(epoch FROM g.finished_at - g.created_at), 3) AS seconds
+       round(extract(epoch FROM g.finished_at - g.created_at), 3) AS seconds,
+       (SELECT e.advice FROM bambi.error_codes e
+         WHERE e.error_code = g.error_code) AS error_hint
   FROM bambi.image_generations g;
 COMMENT ON VIEW @extschema@.bambi_generations IS
     'Your generations: what you asked for and what became of it.';
@@ -187,6 +199,8 @@ COMMENT ON COLUMN @extschema@.bambi_generations.finished_at IS
     'When its end was known.';
 COMMENT ON COLUMN @extschema@.bambi_generations.seconds IS
     'From asking to the end.';
+COMMENT ON COLUMN @extschema@.bambi_generations.error_hint IS
+    'What to do about what went wrong; bambi_errors tells more.';
 ALTER VIEW @extschema@.bambi_generations OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_generations');

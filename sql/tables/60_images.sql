@@ -37,15 +37,17 @@ COMMENT ON COLUMN bambi.images.id IS
 COMMENT ON COLUMN bambi.images.generation_id IS
     'Which generation it came of.';
 COMMENT ON COLUMN bambi.images.storage_path IS
-    'Where the store keeps it; NULL: in image_data.';
+    'Its place in the store (a file below the directory, an object''s key); '
+    'NULL: in image_data.';
 COMMENT ON COLUMN bambi.images.url IS
-    'Where it may be fetched, if the store has an address that lasts.';
+    'Where anybody may fetch it for good; NULL where the store hands out to '
+    'nobody: bambi_image_url() gives links that expire.';
 COMMENT ON COLUMN bambi.images.width IS
     'Pixels.';
 COMMENT ON COLUMN bambi.images.height IS
     'Pixels.';
 COMMENT ON COLUMN bambi.images.format IS
-    'png, jpeg or webp.';
+    'png, jpeg, webp or gif.';
 COMMENT ON COLUMN bambi.images.created_at IS
     'When it was stored.';
 COMMENT ON COLUMN bambi.images.user_id IS
@@ -57,7 +59,7 @@ COMMENT ON COLUMN bambi.images.bytes IS
 COMMENT ON COLUMN bambi.images.sha256 IS
     'Hash of the file, hexadecimal.';
 COMMENT ON COLUMN bambi.images.store IS
-    'Which store keeps it: database is image_data.';
+    'Which store keeps it: database (image_data), filesystem, s3, supabase.';
 COMMENT ON COLUMN bambi.images.revised_prompt IS
     'The prompt that the provider made of it, if it tells.';
 
@@ -133,7 +135,8 @@ SELECT id, user_id, generation_id, position, width, height, format, bytes,
        sha256, revised_prompt, store, storage_path, url, created_at
   FROM bambi.images;
 COMMENT ON VIEW @extschema@.bambi_images IS
-    'Your pictures; bambi_image(generation_id, position) gives the bytes.';
+    'Your pictures; bambi_image(generation_id, position) gives the bytes, '
+    'bambi_image_url(id) a link.';
 COMMENT ON COLUMN @extschema@.bambi_images.id IS
     'Id of the picture.';
 COMMENT ON COLUMN @extschema@.bambi_images.user_id IS
@@ -147,7 +150,7 @@ COMMENT ON COLUMN @extschema@.bambi_images.width IS
 COMMENT ON COLUMN @extschema@.bambi_images.height IS
     'Pixels.';
 COMMENT ON COLUMN @extschema@.bambi_images.format IS
-    'png, jpeg or webp.';
+    'png, jpeg, webp or gif.';
 COMMENT ON COLUMN @extschema@.bambi_images.bytes IS
     'Size of the file.';
 COMMENT ON COLUMN @extschema@.bambi_images.sha256 IS
@@ -159,7 +162,8 @@ COMMENT ON COLUMN @extschema@.bambi_images.store IS
 COMMENT ON COLUMN @extschema@.bambi_images.storage_path IS
     'Where the store keeps it; null: in the database.';
 COMMENT ON COLUMN @extschema@.bambi_images.url IS
-    'Where it may be fetched, if the store has an address that lasts.';
+    'Where anybody may fetch it for good; null: bambi_image_url() gives links '
+    'that expire.';
 COMMENT ON COLUMN @extschema@.bambi_images.created_at IS
     'When it was stored.';
 ALTER VIEW @extschema@.bambi_images OWNER TO bambi_owner;

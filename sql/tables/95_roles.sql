@@ -78,6 +78,17 @@ BEGIN
 END
 $$;
 
+-- A link is for whoever has it: the one thing that the anonymous may do. The
+-- function was parsed when it was made, so that they need no schema for it.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') THEN
+        GRANT EXECUTE ON FUNCTION @extschema@.bambi_image_by_link(text),
+            bambi_internal.image_by_link(text) TO anon;
+    END IF;
+END
+$$;
+
 -- CREATE OR REPLACE VIEW without the clause drops it, and the view shows
 -- everybody's rows.
 DO $$

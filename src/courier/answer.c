@@ -11,6 +11,8 @@
  */
 #include "answer.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,7 +188,20 @@ print_picture(Text *text, const AnswerPicture *picture, int position)
 	text_add_string(text, picture->store, MAX_REQUEST_ID);
 	text_add(text, ",\"location\":");
 	text_add_string(text, picture->location, MAX_LOCATION);
+	text_add(text, ",\"url\":");
+	text_add_string(text, picture->url, MAX_LOCATION);
 	text_add(text, "}");
+}
+
+/* In dollars, exactly. */
+static void
+print_cost(Text *text, int64_t ticks)
+{
+	char		dollars[40];
+
+	snprintf(dollars, sizeof(dollars), "%" PRId64 ".%010" PRId64,
+			 ticks / TICKS_PER_USD, ticks % TICKS_PER_USD);
+	text_add(text, ticks < 0 ? "null" : dollars);
 }
 
 static void
@@ -207,6 +222,12 @@ print_outcome(Text *text, const AnswerFacts *facts)
 	text_add(text, fault_charged_name(fault->charged));
 	text_add(text, "\",\"request_id\":");
 	text_add_string(text, facts->request_id, MAX_REQUEST_ID);
+	text_add(text, ",\"cost\":");
+	print_cost(text, facts->cost_ticks);
+	text_add(text, ",\"billed\":");
+	text_add_number(text, facts->billed);
+	text_add(text, ",\"note\":");
+	text_add_string(text, facts->note, FAULT_MESSAGE_MAX);
 	text_add(text, ",\"usage\":");
 	if (facts->usage != NULL)
 		print_usage(text, facts->usage);

@@ -26,6 +26,7 @@ typedef struct AnswerPicture
 	const char *revised_prompt; /* or NULL */
 	const char *store;
 	const char *location;		/* or NULL */
+	const char *url;			/* where anybody may fetch it, or NULL */
 	bool		is_sent;		/* its bytes go to the worker */
 } AnswerPicture;
 
@@ -40,6 +41,9 @@ typedef struct AnswerFacts
 	long		retry_after_ms;
 	const char *request_id;		/* or NULL */
 	const Usage *usage;			/* or NULL */
+	int64_t		cost_ticks;		/* what the provider says it cost, or -1 */
+	int			billed;			/* pictures that are on the bill, or may be */
+	const char *note;			/* why some did not come, or NULL */
 	AnswerPicture *pictures;
 	int			picture_count;
 	long		latency_ms;

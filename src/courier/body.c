@@ -99,7 +99,8 @@ struct Body
 	Picture		pictures[MAX_PICTURES];
 	size_t		sizes[MAX_PICTURES];
 	int			picture_count;
-	int			index;			/* of the next one in the text */
+	int			index;			/* of the next one */
+	int			number_from;	/* what the text makes of index 0 */
 	Base64		decoder;
 	Lead		lead;
 	size_t		lead_len;
@@ -177,6 +178,12 @@ body_add(Body *body, const char *bytes, size_t len)
 	return !body->is_full;
 }
 
+void
+body_number_from(Body *body, int first)
+{
+	body->number_from = first;
+}
+
 size_t
 body_held(const Body *body)
 {
@@ -193,6 +200,16 @@ body_text(const Body *body, size_t *len)
 	body->text[body->text_len] = '\0';
 	*len = body->text_len;
 	return body->text;
+}
+
+void
+body_take_text(Body *body, Picture *picture)
+{
+	memset(picture, 0, sizeof(*picture));
+	picture->bytes = (uint8_t *) body->text;
+	picture->len = body->text_len;
+	body->text = NULL;
+	body->text_len = body->text_size = 0;
 }
 
 int
@@ -645,7 +662,8 @@ end_picture(Body *body)
 			}
 		}
 	}
-	len = snprintf(index, sizeof(index), "%d\"", body->index++);
+	len = snprintf(index, sizeof(index), "%d\"",
+				   body->number_from + body->index++);
 	return keep(body, index, len);
 }
 

@@ -51,11 +51,17 @@ extern void body_expect(Body *body, size_t len);
  */
 extern bool body_add(Body *body, const char *bytes, size_t len);
 
+/* The first picture's index in the text, 0 if this is never called. */
+extern void body_number_from(Body *body, int first);
+
 /* Bytes of memory that are held for pictures now. */
 extern size_t body_held(const Body *body);
 
 /* The text so far, terminated.  Lent until the next body_add. */
 extern const char *body_text(const Body *body, size_t *len);
+
+/* Gives the whole text away as one picture. */
+extern void body_take_text(Body *body, Picture *picture);
 
 /*
  * Gives the pictures away, and returns their number.  One that is not at its

@@ -28,6 +28,7 @@
 #include "base64.h"
 #include "body.h"
 #include "budget.h"
+#include "event_stream.h"
 #include "loop.h"
 #include "point.h"
 
@@ -61,7 +62,9 @@ struct Call
 	CallEnded	ended;
 	void	   *owner;
 
-	Body	   *body;
+	Body	   *body;			/* what is received: one of the two, or */
+	EventStream *events;		/* none before its first byte */
+	curl_mime  *mime;
 	size_t		head_bytes;
 	size_t		received;		/* of the body */
 	curl_off_t	told;			/* the body's length, or -1 */
@@ -314,6 +317,48 @@ destroy_body(void *body)
 	body_destroy(body);
 }
 
+static void
+destroy_events(void *events)
+{
+	event_stream_destroy(events);
+}
+
+/* Nobody is asked of an event of which nobody wants to know. */
+static bool
+take_none(void *owner, const char *text, size_t len, Picture *picture)
+{
+	(void) owner;
+	(void) text;
+	(void) len;
+	(void) picture;
+	return false;
+}
+
+static bool
+is_event_stream(const Call *call)
+{
+	static const char type[] = "text/event-stream";
+	const char *value = exchange_reply_header(call->x, "content-type");
+
+	return call->x->request.event_picture_path != NULL && value != NULL &&
+		strncasecmp(value, type, sizeof(type) - 1) == 0;
+}
+
+static bool
+begin_events(Call *call, size_t max)
+{
+	Exchange   *x = call->x;
+
+	call->events = event_stream_create(x->request.event_picture_path, max,
+									   BODY_MAX_TEXT, x->take_event != NULL ?
+									   x->take_event : take_none,
+									   x->event_owner);
+	if (call->events == NULL)
+		return false;
+	arena_on_destroy(x->arena, destroy_events, call->events);
+	return true;
+}
+
 /* False if the answer is larger than anybody may send. */
 static bool
 begin_body(Call *call)
@@ -321,6 +366,12 @@ begin_body(Call *call)
 	const char *path = call->x->request.picture_path;
 	size_t		max = settings->max_response_bytes;
 
+	/* from now on, not while the provider thinks */
+	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_TIME, STALL_S);
+
+	if (is_event_stream(call))
+		return begin_events(call, max);
 	if (call->told > (curl_off_t) max)
 		return false;
 	call->body = body_create(path, max, path != NULL ? BODY_MAX_TEXT : max);
@@ -329,11 +380,23 @@ begin_body(Call *call)
 	arena_on_destroy(call->x->arena, destroy_body, call->body);
 	if (call->told > 0)
 		body_expect(call->body, (size_t) call->told);
-
-	/* from now on, not while the provider thinks */
-	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_TIME, STALL_S);
 	return true;
+}
+
+static bool
+add_to_body(Call *call, const char *bytes, size_t len)
+{
+	if (call->events != NULL)
+		return event_stream_add(call->events, bytes, len);
+	return body_add(call->body, bytes, len);
+}
+
+static size_t
+held_by_body(const Call *call)
+{
+	if (call->events != NULL)
+		return event_stream_held(call->events);
+	return body_held(call->body);
 }
 
 /* Whether the body may go on now; if not, it is told when. */
@@ -364,8 +427,8 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 	if (!may_receive(call, len))
 		return CURL_WRITEFUNC_PAUSE;
 
-	if ((call->body == NULL && !begin_body(call)) ||
-		!body_add(call->body, bytes, len))
+	if ((call->body == NULL && call->events == NULL && !begin_body(call)) ||
+		!add_to_body(call, bytes, len))
 	{
 		call->is_too_large = true;
 		return 0;
@@ -374,7 +437,7 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 
 	/* who sends more than it told goes on all the same */
 	if (call->share.held > 0)
-		budget_grow(&call->share, body_held(call->body));
+		budget_grow(&call->share, held_by_body(call));
 	return len;
 }
 
@@ -555,6 +618,61 @@ add_header(Call *call, const Header *header)
 	return list != NULL;
 }
 
+/* Where libcurl is in a part that lies in somebody else's memory. */
+typedef struct FormReader
+{
+	const FormPart *part;
+	size_t		at;
+} FormReader;
+
+static size_t
+read_part(char *to, size_t size, size_t count, void *context)
+{
+	FormReader *reader = context;
+	size_t		len = reader->part->len - reader->at;
+
+	if (len > size * count)
+		len = size * count;
+	memcpy(to, (const char *) reader->part->bytes + reader->at, len);
+	reader->at += len;
+	return len;
+}
+
+static int
+seek_part(void *context, curl_off_t offset, int origin)
+{
+	FormReader *reader = context;
+
+	if (origin != SEEK_SET || offset < 0 ||
+		(size_t) offset > reader->part->len)
+		return CURL_SEEKFUNC_FAIL;
+	reader->at = (size_t) offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static bool
+add_form(Call *call, const FormPart *part)
+{
+	call->mime = curl_mime_init(call->easy);
+	for (; call->mime != NULL && part != NULL; part = part->next)
+	{
+		curl_mimepart *to = curl_mime_addpart(call->mime);
+		FormReader *reader = arena_alloc(call->x->arena, sizeof(FormReader));
+
+		/* not copied: the bytes outlive the call */
+		reader->part = part;
+		if (to == NULL || curl_mime_name(to, part->name) != CURLE_OK ||
+			curl_mime_data_cb(to, (curl_off_t) part->len, read_part,
+							  seek_part, NULL, reader) != CURLE_OK ||
+			(part->file_name != NULL &&
+			 (curl_mime_filename(to, part->file_name) != CURLE_OK ||
+			  curl_mime_type(to, part->media_type) != CURLE_OK)))
+			return false;
+	}
+	return call->mime != NULL &&
+		curl_easy_setopt(call->easy, CURLOPT_MIMEPOST, call->mime) == CURLE_OK;
+}
+
 static bool
 prepare(Call *call, const AddressRange *ranges, int range_count,
 		long timeout_ms)
@@ -584,9 +702,11 @@ prepare(Call *call, const AddressRange *ranges, int range_count,
 		return false;
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
 
+	if (request->form != NULL)
+		return add_form(call, request->form);
 	if (request->body != NULL)
 	{
-		/* not copied: the arena outlives the call */
+		/* not copied: the bytes outlive the call */
 		curl_easy_setopt(easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
 						 (curl_off_t) request->body_len);
@@ -611,6 +731,12 @@ release(Call *call)
 	curl_multi_remove_handle(multi, easy);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
+	if (call->mime != NULL)
+	{
+		curl_easy_setopt(easy, CURLOPT_MIMEPOST, NULL);
+		curl_mime_free(call->mime);
+	}
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 0L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, 0L);
 	curl_slist_free_all(call->headers);
@@ -659,7 +785,7 @@ name_transport(const Call *call, CURLcode code)
 		case CURLE_SSL_ISSUER_ERROR:
 			return wrote ? TRANSPORT_RESET : TRANSPORT_TLS;
 		default:
-			if (call->body != NULL)
+			if (call->body != NULL || call->events != NULL)
 				return TRANSPORT_RESET_BODY;
 			return wrote ? TRANSPORT_RESET : TRANSPORT_OTHER;
 	}
@@ -674,14 +800,26 @@ fill_reply(Call *call, CURLcode code)
 	reply->is_complete = code == CURLE_OK;
 	if (reply->wrote)
 		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &reply->status);
-	if (call->body != NULL)
+	reply->body = "";
+	if (call->events != NULL)
+	{
+		reply->body = event_stream_text(call->events, &reply->body_len);
+		reply->picture_count = event_stream_take_pictures(call->events,
+														  reply->pictures);
+	}
+	else if (call->body != NULL && call->x->request.is_picture &&
+			 reply->status >= 200 && reply->status <= 299)
+	{
+		body_take_text(call->body, &reply->pictures[0]);
+		reply->pictures[0].is_broken = !reply->is_complete;
+		reply->picture_count = 1;
+	}
+	else if (call->body != NULL)
 	{
 		reply->body = body_text(call->body, &reply->body_len);
 		reply->picture_count = body_take_pictures(call->body,
 												  reply->pictures);
 	}
-	else
-		reply->body = "";
 	if (reply->wrote)
 		POINT("answer-received");
 }

@@ -141,6 +141,14 @@ typedef struct Exchange
 	json_t	   *operator_settings;	/* of the provider alone: what users must
 									 * not decide; an object, or NULL */
 	const Secret *secret;		/* the user's key; NULL where none is needed */
+
+	/*
+	 * Who is offered each event of a stream, as EventTake in event_stream.h;
+	 * set by whoever runs the exchange.
+	 */
+	bool		(*take_event) (void *owner, const char *text, size_t len,
+							   Picture *picture);
+	void	   *event_owner;
 	int64_t		now;			/* seconds since 1970, at each step */
 
 	Request		request;		/* for NEXT_SEND */

@@ -23,6 +23,7 @@ static const char *const codes[] = {
 	[FAULT_KEY_UNREADABLE] = "key_unreadable",
 	[FAULT_KEY_REMOVED] = "key_removed",
 	[FAULT_KEY_SERVICE_DOWN] = "key_service_down",
+	[FAULT_STORE_DOWN] = "store_down",
 	[FAULT_ADDRESS_REFUSED] = "address_refused",
 	[FAULT_RESPONSE_TOO_LARGE] = "response_too_large",
 	[FAULT_CANCELLED] = "cancelled",

@@ -30,6 +30,7 @@ typedef enum FaultClass
 	FAULT_KEY_UNREADABLE,		/* the sealed key does not open for this row */
 	FAULT_KEY_REMOVED,
 	FAULT_KEY_SERVICE_DOWN,		/* generations wait */
+	FAULT_STORE_DOWN,			/* likewise, and pictures wait to be put */
 	FAULT_ADDRESS_REFUSED,		/* the address rules say no */
 	FAULT_RESPONSE_TOO_LARGE,
 	FAULT_CANCELLED,

@@ -4,11 +4,16 @@
  *		One generation: open the key, ask the provider, read the pictures,
  *		store them, report.
  *
- * A job goes through three exchanges, one after the other: with the key
- * service, the provider, and (once for each picture) the store.  Wherever it
- * ends, it ends with exactly one answer, and the decision which one is made
- * in one place: what may have cost money and brought no picture is
- * uncertain, whatever else is known (rules D5 and D7).
+ * A job goes through several exchanges, one after the other: with the key
+ * service; with the stores of what it edits; with the provider; with whoever
+ * has the pictures of which the answer gave only addresses; and, once for each
+ * picture, with the store.  Wherever it ends, it ends with exactly one answer,
+ * and the decision which one is made in one place: what may have cost money
+ * and brought no picture is uncertain, whatever else is known (rules D5 and
+ * D7).
+ *
+ * Once there are pictures the job can only succeed.  A store that is down is
+ * waited for; where that may not be, they go into the database.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,56 +24,16 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "keys.h"
-#include "picture.h"
 #include "point.h"
 #include "retry.h"
-#include "runner.h"
-#include "stores/store.h"
-
-/* More ranges than any provider row should need. */
-#define MAX_RANGES		64
+#include "stores.h"
+#include "work.h"
 
 /* When a job that was not begun may come again. */
 #define POSTPONED_MS	1000
 
-/* The job's JSON, taken apart; all lent from it. */
-typedef struct Order
-{
-	const char *user;
-	const char *provider;
-	const char *prompt;
-	const char *model;
-	char	   *base_url;		/* without slash at the end */
-	json_t	   *parameters;
-	json_t	   *settings;
-	int			tries;
-	AddressRange *ranges;
-	int			range_count;
-	const ProviderAdapter *adapter;
-	const StoreAdapter *store;
-} Order;
-
-struct Work
-{
-	Job		   *job;
-	Arena	   *arena;
-	Runner		runner;
-	Order		order;
-	Generation	generation;
-	Outcome		outcome;
-	Jwe		   *jwe;			/* malloc'ed; until the key is open */
-	uint8_t		cek[JWE_CEK_SIZE];
-	Secret	   *secret;
-	int64_t		begun_at;
-	bool		wrote;			/* to the provider, a byte that may cost */
-
-	AnswerPicture pictures[MAX_PICTURES];
-	int			picture_count;
-	int			stored;			/* how many of them */
-};
 
 /*
  * Kept from one job to the next: it is large, and a key service that answers
@@ -76,20 +41,13 @@ struct Work
  */
 static Jwe *spare_jwe;
 
-static bool read_order(Work *work, Order *order);
 static void open_key(Work *work);
 static void put_back_jwe(Work *work);
-static void ask(Work *work);
-static void read_pictures(Work *work);
-static void store_next(Work *work);
-static void fail(Work *work, FaultClass class, const char *message);
-static void finish(Work *work, const Fault *fault);
 static void answer(Job *job, FrameResult result, const Fault *fault,
 				   long retry_after_ms);
 
 Job *
-job_create(const FrameHead *head, const char *key, const char *json,
-		   void (*answered) (Job *job))
+job_create(const FrameHead *head, void (*answered) (Job *job))
 {
 	static const char digits[] = "0123456789abcdef";
 	Job		   *job = calloc(1, sizeof(Job));
@@ -109,7 +67,31 @@ job_create(const FrameHead *head, const char *key, const char *json,
 		*text++ = digits[job->id[i] >> 4];
 		*text++ = digits[job->id[i] & 15];
 	}
+	job->answered = answered;
+	return job;
+}
 
+bool
+job_add_input(Job *job, const FrameHead *head, const uint8_t *bytes)
+{
+	JobInput   *input = &job->inputs[job->input_count];
+
+	if (job->input_count == MAX_INPUTS + 1)
+		return false;
+	input->position = (int) head->status;
+	input->picture.len = head->picture_len;
+	input->picture.bytes = malloc(head->picture_len + 1);
+	if (input->picture.bytes == NULL)
+		abort();
+	memcpy(input->picture.bytes, bytes, head->picture_len);
+	job->input_count++;
+	return true;
+}
+
+void
+job_take_order(Job *job, const FrameHead *head, const char *key,
+			   const char *json)
+{
 	job->key = malloc((size_t) head->key_len + head->json_len + 1);
 	if (job->key == NULL)
 		abort();
@@ -118,14 +100,7 @@ job_create(const FrameHead *head, const char *key, const char *json,
 	job->json_len = head->json_len;
 	memcpy(job->key, key, job->key_len);
 	memcpy(job->json, json, job->json_len);
-	job->answered = answered;
-	return job;
-}
-
-static void
-release_json(void *object)
-{
-	json_decref(object);
+	job->state = JOB_WAITING;
 }
 
 void
@@ -134,11 +109,14 @@ job_begin(Job *job, const Settings *settings)
 	Arena	   *arena = arena_create();
 	Work	   *work = arena_alloc(arena, sizeof(Work));
 	Usage		nothing = {-1, -1, -1, -1, -1, -1, -1};
+	const char *problem;
 
 	work->job = job;
+	work->settings = settings;
 	work->arena = arena;
 	work->begun_at = loop_now();
 	work->outcome.usage = nothing;
+	work->outcome.cost_ticks = -1;
 	work->runner.owner = work;
 	work->runner.deadline = work->begun_at + settings->call_timeout_ms;
 	work->runner.x.arena = arena;
@@ -146,75 +124,16 @@ job_begin(Job *job, const Settings *settings)
 	job->state = JOB_RUNNING;
 	job->has_begun = true;
 
-	if (!read_order(work, &work->order))
-		fail(work, FAULT_INTERNAL, "the job could not be read");
+	if (!order_read(&work->order, arena, job->json, job->json_len))
+		work_fail(work, FAULT_INTERNAL, "the job could not be read");
+	else if ((problem = stores_problem(work->order.store)) != NULL)
+		work_fail(work, FAULT_STORE_DOWN, problem);
 	else if (job->key_len > 0)
 		open_key(work);
 	else if (work->order.adapter->needs_key)
-		fail(work, FAULT_KEY_REMOVED, "the key of this generation is gone");
+		work_fail(work, FAULT_KEY_REMOVED, "the key of this generation is gone");
 	else
-		ask(work);
-}
-
-/* False if something that must be there is not. */
-static bool
-read_order(Work *work, Order *order)
-{
-	Job		   *job = work->job;
-	json_t	   *json = json_loadb(job->json, job->json_len, 0, NULL);
-	json_t	   *networks;
-	const char *base_url;
-	const char *adapter;
-	const char *store;
-	size_t		len;
-	size_t		i;
-
-	if (json == NULL)
-		return false;
-	arena_on_destroy(work->arena, release_json, json);
-
-	order->user = json_string_value(json_object_get(json, "user"));
-	order->provider = json_string_value(json_object_get(json, "provider"));
-	order->model = json_string_value(json_object_get(json, "model"));
-	order->prompt = json_string_value(json_object_get(json, "prompt"));
-	order->parameters = json_object_get(json, "parameters");
-	order->settings = json_object_get(json, "settings");
-	order->tries = (int) json_integer_value(json_object_get(json, "tries"));
-	base_url = json_string_value(json_object_get(json, "base_url"));
-	adapter = json_string_value(json_object_get(json, "adapter"));
-	store = json_string_value(json_object_get(json, "store"));
-	if (order->user == NULL || order->provider == NULL ||
-		order->model == NULL || order->prompt == NULL || adapter == NULL ||
-		store == NULL || !json_is_object(order->parameters) ||
-		!json_is_object(order->settings))
-		return false;
-
-	order->adapter = provider_find(adapter);
-	order->store = store_find(store);
-	if (order->adapter == NULL || order->store == NULL)
-		return false;
-
-	len = base_url != NULL ? strlen(base_url) : 0;
-	while (len > 0 && base_url[len - 1] == '/')
-		len--;
-	order->base_url = arena_strndup(work->arena, len > 0 ? base_url : "",
-									len);
-
-	networks = json_object_get(json, "networks");
-	if (json_array_size(networks) > MAX_RANGES)
-		return false;
-	if (json_array_size(networks) > 0)
-		order->ranges = arena_alloc(work->arena, json_array_size(networks) *
-									sizeof(AddressRange));
-	for (i = 0; i < json_array_size(networks); i++)
-	{
-		const char *cidr = json_string_value(json_array_get(networks, i));
-
-		if (cidr == NULL ||
-			!address_parse_range(cidr, &order->ranges[order->range_count++]))
-			return false;
-	}
-	return true;
+		work_ask(work);
 }
 
 /* ---- the key ---- */
@@ -258,11 +177,11 @@ key_ended(Runner *runner, Next next)
 	exchange_clear_reply(&runner->x);
 	if (work->secret == NULL)
 	{
-		finish(work, &runner->x.fault);
+		work_finish(work, &runner->x.fault);
 		return;
 	}
 	POINT("key-opened");
-	ask(work);
+	work_ask(work);
 }
 
 /* Only a key that was sealed for this user and this provider is opened. */
@@ -280,7 +199,7 @@ open_key(Work *work)
 		strcmp(work->jwe->prv, work->order.provider) != 0)
 	{
 		keys_fail_unreadable(&runner->x);
-		finish(work, &runner->x.fault);
+		work_finish(work, &runner->x.fault);
 		return;
 	}
 	keys_prepare(&runner->x);
@@ -289,201 +208,62 @@ open_key(Work *work)
 	runner_start(runner);
 }
 
-/* ---- the provider ---- */
-
-static Next
-step_ask(Runner *runner)
-{
-	Work	   *work = runner->owner;
-
-	return work->order.adapter->generate(&runner->x, &work->generation,
-										 &work->outcome);
-}
-
-static void
-ask_ended(Runner *runner, Next next)
-{
-	Work	   *work = runner->owner;
-
-	work->wrote = runner_wrote(runner);
-	if (next == NEXT_FAIL && work->wrote && runner->x.reply.status == 0)
-	{
-		/* sent and unanswered, whatever the adapter makes of it */
-		runner->x.fault.may_have_cost = true;
-		runner->x.fault.charged = CHARGED_UNKNOWN;
-	}
-	exchange_clear_reply(&runner->x);
-	if (next == NEXT_DONE)
-		read_pictures(work);
-	else
-		finish(work, &runner->x.fault);
-}
-
-static void
-ask(Work *work)
-{
-	Runner	   *runner = &work->runner;
-	Order	   *order = &work->order;
-
-	work->generation.model = order->model;
-	work->generation.prompt = order->prompt;
-	work->generation.parameters = order->parameters;
-	work->generation.client_request_id =
-		arena_printf(work->arena, "%s.%u", work->job->id_text,
-					 (unsigned) work->job->attempt);
-
-	runner->x.base_url = order->base_url;
-	runner->x.settings = order->settings;
-	runner->x.secret = work->secret;
-	runner->ranges = order->ranges;
-	runner->range_count = order->range_count;
-	runner->step = step_ask;
-	runner->ended = ask_ended;
-	runner_start(runner);
-}
-
-/* ---- the pictures ---- */
-
-static bool
-hash_picture(const Picture *picture, char hex[65])
-{
-	static const EVP_MD *sha256;
-	static EVP_MD_CTX *context;
-	static const char digits[] = "0123456789abcdef";
-	unsigned char hash[32];
-	int			i;
-
-	/* fetched once: finding it costs more than hashing a small picture */
-	if (context == NULL)
-	{
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-		context = EVP_MD_CTX_new();
-	}
-	if (EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
-		EVP_DigestUpdate(context, picture->bytes, picture->len) != 1 ||
-		EVP_DigestFinal_ex(context, hash, NULL) != 1)
-		return false;
-	for (i = 0; i < 32; i++)
-	{
-		hex[2 * i] = digits[hash[i] >> 4];
-		hex[2 * i + 1] = digits[hash[i] & 15];
-	}
-	hex[64] = '\0';
-	return true;
-}
-
-/*
- * Keeps those that are pictures.  One bad among several is no reason to
- * throw away what was paid for.
- */
-static void
-read_pictures(Work *work)
-{
-	int			i;
-
-	for (i = 0; i < work->outcome.picture_count; i++)
-	{
-		OutcomePicture *from = &work->outcome.pictures[i];
-		AnswerPicture *to = &work->pictures[work->picture_count];
-		PictureFacts facts;
-
-		if (from->picture.bytes != NULL && !from->picture.is_broken &&
-			from->picture.len <= FRAME_MAX_PICTURE &&
-			picture_sniff(from->picture.bytes, from->picture.len,
-						  &facts) == PICTURE_OK &&
-			hash_picture(&from->picture, to->sha256))
-		{
-			to->picture = from->picture;
-			to->format = facts.format;
-			to->width = facts.width;
-			to->height = facts.height;
-			to->revised_prompt = from->revised_prompt;
-			to->store = work->order.store->name;
-			to->is_sent = work->order.store->sends_bytes;
-			work->picture_count++;
-		}
-		else
-			free(from->picture.bytes);
-		from->picture.bytes = NULL;
-	}
-	if (work->picture_count == 0)
-	{
-		Fault		fault = {
-			.class = FAULT_UNKNOWN,
-			.charged = work->wrote ? CHARGED_UNKNOWN : CHARGED_NO,
-			.message = "the provider's answer holds no usable picture"
-		};
-
-		finish(work, &fault);
-		return;
-	}
-	store_next(work);
-}
-
-/* ---- the store ---- */
-
-static Next
-step_store(Runner *runner)
-{
-	Work	   *work = runner->owner;
-	AnswerPicture *picture = &work->pictures[work->stored];
-	StoredImage image = {
-		.user = work->order.user,
-		.generation = work->job->id_text,
-		.position = work->stored + 1,
-		.format = picture->format,
-		.sha256 = picture->sha256,
-		.picture = &picture->picture,
-	};
-	char	   *location = NULL;
-	Next		next = work->order.store->put(&runner->x, &image, &location);
-
-	picture->location = location;
-	return next;
-}
-
-static void
-store_ended(Runner *runner, Next next)
-{
-	Work	   *work = runner->owner;
-
-	exchange_clear_reply(&runner->x);
-	if (next == NEXT_DONE)
-	{
-		work->stored++;
-		store_next(work);
-		return;
-	}
-
-	/* the picture is paid for, and there is no second one for free */
-	runner->x.fault.may_repeat = false;
-	runner->x.fault.may_have_cost = false;
-	runner->x.fault.charged = work->wrote ? CHARGED_YES : CHARGED_NO;
-	finish(work, &runner->x.fault);
-}
-
-static void
-store_next(Work *work)
-{
-	Runner	   *runner = &work->runner;
-
-	if (work->stored == work->picture_count)
-	{
-		Fault		nothing = {
-			.class = FAULT_NONE,
-			.charged = work->wrote ? CHARGED_YES : CHARGED_NO
-		};
-
-		finish(work, &nothing);
-		return;
-	}
-	runner->x.secret = NULL;
-	runner->step = step_store;
-	runner->ended = store_ended;
-	runner_start(runner);
-}
-
 /* ---- the end ---- */
+
+AnswerFacts
+work_facts(Job *job, FrameResult result, const Fault *fault)
+{
+	AnswerFacts facts = {
+		.tag = job->tag,
+		.attempt = job->attempt,
+		.result = result,
+		.fault = fault,
+		.cost_ticks = -1,
+	};
+	Work	   *work = job->work;
+
+	memcpy(facts.id, job->id, sizeof(facts.id));
+	if (work == NULL)
+		return facts;
+	facts.wrote = work->wrote;
+	facts.request_id = work->outcome.provider_request_id;
+	facts.usage = &work->outcome.usage;
+	facts.cost_ticks = work->outcome.cost_ticks;
+	facts.latency_ms = (long) (loop_now() - work->begun_at);
+	if (fault->class == FAULT_INVALID_KEY)
+		facts.key_state = "rejected";
+	else if (result == RESULT_SUCCEEDED && work->secret != NULL)
+		facts.key_state = "valid";
+	if (result == RESULT_SUCCEEDED)
+	{
+		facts.pictures = work->pictures;
+		facts.picture_count = work->picture_count;
+		facts.billed = work->outcome.picture_count +
+			work->outcome.missing_billed;
+		facts.note = work->outcome.note;
+	}
+	return facts;
+}
+
+Fault
+work_no_fault(const Work *work)
+{
+	Fault		nothing = {
+		.class = FAULT_NONE,
+		.charged = work->wrote ? CHARGED_YES : CHARGED_NO
+	};
+
+	return nothing;
+}
+
+void
+work_succeed(Work *work)
+{
+	Fault		nothing = work_no_fault(work);
+
+	work_finish(work, &nothing);
+}
+
 
 /* In [0, 1); only to spread retries, so that no better chance is needed. */
 static double
@@ -492,15 +272,15 @@ jitter(void)
 	return (double) (random() & 0xffff) / 0x10000;
 }
 
-static void
-fail(Work *work, FaultClass class, const char *message)
+void
+work_fail(Work *work, FaultClass class, const char *message)
 {
 	exchange_fail(&work->runner.x, class, message);
-	finish(work, &work->runner.x.fault);
+	work_finish(work, &work->runner.x.fault);
 }
 
-static void
-finish(Work *work, const Fault *fault)
+void
+work_finish(Work *work, const Fault *fault)
 {
 	Job		   *job = work->job;
 	int			delay;
@@ -517,60 +297,54 @@ finish(Work *work, const Fault *fault)
 		if (delay < 0)
 			answer(job, RESULT_FAILED, fault, 0);
 		else
-			answer(job, fault->class == FAULT_KEY_SERVICE_DOWN ?
+			answer(job, fault->class == FAULT_KEY_SERVICE_DOWN ||
+				   fault->class == FAULT_STORE_DOWN ?
 				   RESULT_WAIT : RESULT_RETRY, fault, delay);
 	}
+}
+
+static void
+free_inputs(Job *job)
+{
+	while (job->input_count > 0)
+		free(job->inputs[--job->input_count].picture.bytes);
+}
+
+/* What a job worked with; none of it is needed once it is answered. */
+static void
+end_work(Job *job)
+{
+	Work	   *work = job->work;
+	int			i;
+
+	free_inputs(job);
+	free(job->key);
+	job->key = NULL;
+	job->json = NULL;
+	if (work == NULL)
+		return;
+	put_back_jwe(work);
+	for (i = 0; i < MAX_PICTURES; i++)
+	{
+		free(work->pictures[i].picture.bytes);
+		free(work->outcome.pictures[i].picture.bytes);
+	}
+	budget_release(&work->share);
+	exchange_clear_reply(&work->runner.x);
+	job->work = NULL;
+	arena_destroy(work->arena);
 }
 
 /* The one place where a job ends; what it worked with is freed. */
 static void
 answer(Job *job, FrameResult result, const Fault *fault, long retry_after_ms)
 {
-	Work	   *work = job->work;
-	AnswerFacts facts = {
-		.tag = job->tag,
-		.attempt = job->attempt,
-		.result = result,
-		.fault = fault,
-		.retry_after_ms = retry_after_ms,
-	};
-	int			i;
+	AnswerFacts facts = work_facts(job, result, fault);
 
-	memcpy(facts.id, job->id, sizeof(facts.id));
-	if (work != NULL)
-	{
-		facts.wrote = work->wrote;
-		facts.request_id = work->outcome.provider_request_id;
-		facts.usage = &work->outcome.usage;
-		facts.latency_ms = (long) (loop_now() - work->begun_at);
-		if (fault->class == FAULT_INVALID_KEY)
-			facts.key_state = "rejected";
-		else if (result == RESULT_SUCCEEDED && work->secret != NULL)
-			facts.key_state = "valid";
-		if (result == RESULT_SUCCEEDED)
-		{
-			facts.pictures = work->pictures;
-			facts.picture_count = work->picture_count;
-		}
-	}
+	facts.retry_after_ms = retry_after_ms;
 	answer_build(&job->answer, &facts);
 	job->state = JOB_ANSWERED;
-
-	if (work != NULL)
-	{
-		put_back_jwe(work);
-		for (i = 0; i < MAX_PICTURES; i++)
-		{
-			free(work->pictures[i].picture.bytes);
-			free(work->outcome.pictures[i].picture.bytes);
-		}
-		exchange_clear_reply(&work->runner.x);
-		job->work = NULL;
-		arena_destroy(work->arena);
-	}
-	free(job->key);
-	job->key = NULL;
-	job->json = NULL;
+	end_work(job);
 	job->answered(job);
 }
 
@@ -582,6 +356,7 @@ stop_work(Work *work)
 	if (runner_wrote(&work->runner))
 		work->wrote = true;
 	runner_abort(&work->runner);
+	loop_stop_timer(&work->put_timer);
 }
 
 void
@@ -619,7 +394,11 @@ job_give_up(Job *job)
 	};
 
 	stop_work(job->work);
-	if (job->work->wrote)
+	if (job->work->picture_count > 0)
+	{
+		work_keep_in_database(job->work);
+	}
+	else if (job->work->wrote)
 		answer(job, RESULT_UNCERTAIN, &fault, 0);
 	else
 		job_postpone(job);
@@ -628,14 +407,8 @@ job_give_up(Job *job)
 void
 job_destroy(Job *job)
 {
-	if (job->work != NULL)
-	{
-		stop_work(job->work);
-		put_back_jwe(job->work);
-		exchange_clear_reply(&job->work->runner.x);
-		arena_destroy(job->work->arena);
-	}
+	stop_work(job->work);
+	end_work(job);
 	answer_free(&job->answer);
-	free(job->key);
 	free(job);
 }

@@ -15,6 +15,8 @@
 
 typedef enum JobState
 {
+	JOB_COMING,					/* some of what it edits is here, its order is
+								 * not */
 	JOB_WAITING,				/* received, not begun */
 	JOB_RUNNING,
 	JOB_ANSWERED				/* answer is there, until it is taken */
@@ -22,6 +24,13 @@ typedef enum JobState
 
 /* What only a running job needs; private to job.c. */
 typedef struct Work Work;
+
+/* A picture to edit, as the worker brought it. */
+typedef struct JobInput
+{
+	int			position;		/* from 1; 0 is the mask */
+	Picture		picture;
+} JobInput;
 
 typedef struct Job
 {
@@ -31,11 +40,16 @@ typedef struct Job
 	char		id_text[37];
 	JobState	state;
 	bool		has_begun;
+	bool		is_insured;		/* an answer lies in the spool, in case that
+								 * we die while a store is down */
 
 	char	   *key;			/* malloc'ed with the JSON behind it */
 	size_t		key_len;
 	char	   *json;
 	size_t		json_len;
+
+	JobInput	inputs[MAX_INPUTS + 1];
+	int			input_count;
 
 	Work	   *work;			/* while it runs */
 	Answer		answer;			/* once it is answered */
@@ -45,9 +59,16 @@ typedef struct Job
 	struct Job *next;
 } Job;
 
-/* Copies what the frame carries; answered is called when there is one. */
-extern Job *job_create(const FrameHead *head, const char *key,
-					   const char *json, void (*answered) (Job *job));
+/* Answered is called when there is an answer. */
+extern Job *job_create(const FrameHead *head, void (*answered) (Job *job));
+
+/* Copies a picture to edit.  False if it is one too many. */
+extern bool job_add_input(Job *job, const FrameHead *head,
+						  const uint8_t *bytes);
+
+/* Copies key and order; then it waits. */
+extern void job_take_order(Job *job, const FrameHead *head, const char *key,
+						   const char *json);
 
 /* Settings are lent for as long as the job runs. */
 extern void job_begin(Job *job, const Settings *settings);
@@ -66,6 +87,13 @@ extern void job_postpone(Job *job);
  * nothing has gone out, postponed.
  */
 extern void job_give_up(Job *job);
+
+/*
+ * Nobody waits for a store any more: a running job whose pictures cannot be
+ * put is answered with their bytes, for the database.
+ */
+extern void job_put_nothing_off(void);
+extern void job_stop_waiting(Job *job);
 
 extern void job_destroy(Job *job);
 

@@ -84,15 +84,36 @@ forget(Job *job)
 	job_destroy(job);
 }
 
+/* The job of this tag that is coming, made if its slot is free; or NULL. */
+static Job *
+coming(const FrameHead *head)
+{
+	Job		   *job = slots[SLOT_OF(head->tag)];
+
+	if (job == NULL)
+	{
+		job = job_create(head, answered);
+		slots[SLOT_OF(head->tag)] = job;
+	}
+	return job->tag == head->tag && job->state == JOB_COMING ? job : NULL;
+}
+
+bool
+jobs_input(const FrameHead *head, const uint8_t *picture)
+{
+	Job		   *job = coming(head);
+
+	return job != NULL && job_add_input(job, head, picture);
+}
+
 bool
 jobs_receive(const FrameHead *head, const char *key, const char *json)
 {
-	Job		   *job;
+	Job		   *job = coming(head);
 
-	if (slots[SLOT_OF(head->tag)] != NULL)
+	if (job == NULL)
 		return false;
-	job = job_create(head, key, json, answered);
-	slots[SLOT_OF(head->tag)] = job;
+	job_take_order(job, head, key, json);
 	POINT("job-received");
 	if (is_stopped)
 	{
@@ -113,7 +134,7 @@ jobs_cancel(const FrameHead *head)
 {
 	Job		   *job = find(head);
 
-	if (job == NULL)
+	if (job == NULL || job->state == JOB_COMING)
 		return;
 	if (job->state == JOB_WAITING)
 		leave_line(job);
@@ -128,6 +149,8 @@ jobs_taken(const FrameHead *head)
 	if (job == NULL || job->state != JOB_ANSWERED || job->answer.unsent > 0)
 		return;
 	untaken--;
+	if (job->is_insured)
+		spool_remove(job->id_text, job->attempt);
 	forget(job);
 }
 
@@ -193,12 +216,18 @@ jobs_spool(void)
 
 	is_stopped = true;
 	is_spooling = true;
+	job_put_nothing_off();
 	while (first != NULL)
 	{
 		Job		   *job = first;
 
 		leave_line(job);
 		forget(job);
+	}
+	for (slot = 0; slot < SLOTS && running > 0; slot++)
+	{
+		if (slots[slot] != NULL && slots[slot]->state == JOB_RUNNING)
+			job_stop_waiting(slots[slot]);
 	}
 	for (slot = 0; slot < SLOTS && untaken > 0; slot++)
 	{

@@ -18,9 +18,10 @@
 extern void jobs_start(const Settings *settings);
 
 /*
- * The three frames of the worker that are about jobs.  jobs_receive is false
- * if the job's slot is in use.
+ * The four frames of the worker that are about jobs.  The first two are false
+ * if the job's slot is in use, or there are too many pictures.
  */
+extern bool jobs_input(const FrameHead *head, const uint8_t *picture);
 extern bool jobs_receive(const FrameHead *head, const char *key,
 						 const char *json);
 extern void jobs_cancel(const FrameHead *head);

@@ -25,9 +25,9 @@
 #include "loop.h"
 #include "point.h"
 
-/* What comes from the worker has no picture. */
-#define MAX_FRAME		(FRAME_HEAD_SIZE + FRAME_MAX_KEY + FRAME_MAX_JSON)
 #define FIRST_BUFFER	(256 * 1024)
+/* A buffer that a picture has made larger than this is given back. */
+#define KEPT_BUFFER		(2 * 1024 * 1024)
 /* As many pieces as one sendmsg takes (IOV_MAX). */
 #define PIECES_PER_SEND	1024
 /* So that a busy worker cannot keep the loop from everything else. */
@@ -116,36 +116,49 @@ receive(bool to_the_end)
 	}
 }
 
+/* No smaller than what lies in it. */
+static void
+resize_input(size_t size)
+{
+	if (size < in_len)
+		size = in_len;
+	if (size == in_size)
+		return;
+	in = realloc(in, size);
+	if (in == NULL)
+		abort();
+	in_size = size;
+}
+
 /* False if the stream is broken. */
 static bool
 take_frames(void)
 {
 	size_t		at = 0;
+	size_t		wanted = FIRST_BUFFER;
 
 	while (in_len - at >= FRAME_HEAD_SIZE)
 	{
 		FrameHead	head;
 		const char *key = (const char *) in + at + FRAME_HEAD_SIZE;
 
-		if (!frame_decode(in + at, &head) || head.picture_len > 0)
+		if (!frame_decode(in + at, &head))
 			return false;
 		if (in_len - at < head.len)
 		{
-			if (head.len > in_size)
-			{
-				in_size = MAX_FRAME;
-				in = realloc(in, in_size);
-				if (in == NULL)
-					abort();
-			}
+			wanted = head.len;
 			break;
 		}
-		if (!receive_frame(&head, key, key + head.key_len))
+		if (!receive_frame(&head, key, key + head.key_len,
+						   (const uint8_t *) key + head.key_len +
+						   head.json_len))
 			return false;
 		at += head.len;
 	}
 	in_len -= at;
 	memmove(in, in + at, in_len);
+	if (wanted > in_size || in_size > KEPT_BUFFER)
+		resize_input(wanted);
 	return true;
 }
 
@@ -216,9 +229,10 @@ link_send(const void *bytes, size_t len, int *unsent)
 }
 
 void
-link_send_text(FrameType type, uint32_t status, const char *json, size_t len)
+link_send_text(FrameType type, uint64_t tag, uint32_t status,
+			   const char *json, size_t len)
 {
-	FrameHead	head = {.type = (uint8_t) type,.status = status};
+	FrameHead	head = {.type = (uint8_t) type,.tag = tag,.status = status};
 	uint8_t    *frame;
 
 	if (link_fd < 0 || len > FRAME_MAX_JSON)
@@ -233,6 +247,25 @@ link_send_text(FrameType type, uint32_t status, const char *json, size_t len)
 }
 
 void
+link_send_progress(uint64_t tag, uint32_t percent, const Picture *preview)
+{
+	FrameHead	head = {.type = FRAME_PROGRESS,.tag = tag,.status = percent};
+	uint8_t    *frame;
+
+	if (link_fd < 0)
+		return;
+	if (preview != NULL && preview->len <= FRAME_MAX_PICTURE)
+		head.picture_len = (uint32_t) preview->len;
+	frame = malloc(FRAME_HEAD_SIZE + head.picture_len);
+	if (frame == NULL)
+		abort();
+	frame_encode(&head, frame);
+	if (head.picture_len > 0)
+		memcpy(frame + FRAME_HEAD_SIZE, preview->bytes, head.picture_len);
+	enqueue(frame, head.len, NULL);
+}
+
+void
 link_log(FrameLevel level, const char *format,...)
 {
 	char		text[MAX_LOG_TEXT];
@@ -244,7 +277,7 @@ link_log(FrameLevel level, const char *format,...)
 	va_end(args);
 	if (len < 0)
 		return;
-	link_send_text(FRAME_LOG, level, text,
+	link_send_text(FRAME_LOG, 0, level, text,
 				   (size_t) len < sizeof(text) ? (size_t) len :
 				   sizeof(text) - 1);
 }

@@ -16,14 +16,16 @@
 #include <stdint.h>
 
 #include "../protocol/frame.h"
+#include "exchange.h"
 
 /*
- * Called for each frame; key and json are lent until it returns.  False if
+ * Called for each frame; key, json and the picture behind it are lent until it
+ * returns.  False if
  * the frame makes no sense: then nothing the worker says can be trusted, and
  * the link is closed.
  */
 typedef bool (*LinkReceive) (const FrameHead *head, const char *key,
-							 const char *json);
+							 const char *json, const uint8_t *picture);
 
 extern void link_start(int fd, LinkReceive receive);
 
@@ -38,8 +40,12 @@ extern bool link_is_open(void);
 extern void link_send(const void *bytes, size_t len, int *unsent);
 
 /* Queues a frame without key and picture; json is copied. */
-extern void link_send_text(FrameType type, uint32_t status, const char *json,
-						   size_t len);
+extern void link_send_text(FrameType type, uint64_t tag, uint32_t status,
+						   const char *json, size_t len);
+
+/* Queues a PROGRESS frame; the picture's bytes are copied, NULL is none. */
+extern void link_send_progress(uint64_t tag, uint32_t percent,
+							   const Picture *preview);
 
 /* A line for the server's log: constant text and scrubbed values only. */
 extern void link_log(FrameLevel level, const char *format,...)

@@ -39,6 +39,7 @@
 
 #include "budget.h"
 #include "engine.h"
+#include "errands.h"
 #include "jobs.h"
 #include "keys.h"
 #include "keyservices/pem.h"
@@ -47,6 +48,7 @@
 #include "point.h"
 #include "settings.h"
 #include "spool.h"
+#include "stores.h"
 
 #define SOCKET_FD	3
 #define LOCK_FD		4
@@ -68,7 +70,7 @@ static void keep(pid_t courier, const sigset_t *old_mask)
 			__attribute__((noreturn));
 static void harden(void);
 static bool receive_frame(const FrameHead *head, const char *key,
-						  const char *json);
+						  const char *json, const uint8_t *picture);
 static int	live(void);
 
 int
@@ -204,7 +206,8 @@ harden(void)
 }
 
 static bool
-receive_frame(const FrameHead *head, const char *key, const char *json)
+receive_frame(const FrameHead *head, const char *key, const char *json,
+			  const uint8_t *picture)
 {
 	switch ((FrameType) head->type)
 	{
@@ -215,7 +218,10 @@ receive_frame(const FrameHead *head, const char *key, const char *json)
 			budget_set(settings.byte_budget);
 			engine_configure(&settings);
 			keys_configure(&settings);
+			stores_configure(&settings);
 			return true;
+		case FRAME_PICTURE:
+			return jobs_input(head, picture);
 		case FRAME_JOB:
 			return jobs_receive(head, key, json);
 		case FRAME_TAKEN:
@@ -224,10 +230,14 @@ receive_frame(const FrameHead *head, const char *key, const char *json)
 		case FRAME_CANCEL:
 			jobs_cancel(head);
 			return true;
+		case FRAME_ERRAND:
+			errands_receive(head, json);
+			return true;
 		case FRAME_OUTCOME:
-		case FRAME_PICTURE:
 		case FRAME_LOG:
 		case FRAME_SEALING_KEY:
+		case FRAME_PROGRESS:
+		case FRAME_ERRAND_DONE:
 			break;				/* the courier's own */
 	}
 	return false;
@@ -299,6 +309,7 @@ live(void)
 		{
 			is_alone = true;
 			leave_stderr();
+			errands_stop();
 			jobs_spool();
 		}
 		if (signals_seen > 0)
@@ -316,5 +327,6 @@ live(void)
 	if (!is_alone)
 		jobs_spool();
 	keys_forget();
+	stores_forget();
 	return jobs_are_safe() && spool_end() ? 0 : 1;
 }

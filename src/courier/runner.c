@@ -7,16 +7,33 @@
  */
 #include "runner.h"
 
+#include <time.h>
+
 static void drive(Runner *runner);
+
+/* An adapter that makes one paid request need not number it. */
+static int
+ordinal_of(const Request *request)
+{
+	return request->ordinal > 0 ? request->ordinal : 1;
+}
 
 static void
 call_ended(void *owner)
 {
 	Runner	   *runner = owner;
+	const Exchange *x = &runner->x;
 
 	runner->call = NULL;
-	if (runner->x.request.is_paid && runner->x.reply.wrote)
-		runner->wrote = true;
+	if (x->request.is_paid)
+	{
+		if (x->reply.wrote)
+		{
+			runner->wrote = true;
+			runner->written = ordinal_of(&x->request);
+		}
+		runner->is_unanswered = x->reply.wrote && x->reply.status == 0;
+	}
 	drive(runner);
 }
 
@@ -49,10 +66,18 @@ static void
 drive(Runner *runner)
 {
 	Exchange   *x = &runner->x;
-	Next		next = runner->step(runner);
-	int64_t		left = runner->deadline - loop_now();
+	Next		next;
+	int64_t		left;
 
-	if (next == NEXT_SEND && x->request.is_paid && runner->wrote)
+	x->now = (int64_t) time(NULL);
+	next = runner->step(runner);
+	if (next == NEXT_SEND && x->request.is_paid && runner->wrote &&
+		runner->request_ms > 0)
+		runner->deadline = loop_now() + runner->request_ms;
+	left = runner->deadline - loop_now();
+
+	if (next == NEXT_SEND && x->request.is_paid &&
+		ordinal_of(&x->request) <= runner->written)
 	{
 		/* whatever an adapter thinks: rule D5 */
 		exchange_fail(x, FAULT_INTERNAL,
@@ -89,6 +114,12 @@ runner_wrote(const Runner *runner)
 	return runner->wrote ||
 		(runner->call != NULL && runner->x.request.is_paid &&
 		 runner->x.reply.wrote);
+}
+
+bool
+runner_is_unanswered(const Runner *runner)
+{
+	return runner->is_unanswered;
 }
 
 void

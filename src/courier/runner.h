@@ -24,9 +24,14 @@ typedef struct Runner
 	const AddressRange *ranges; /* where x's host may be besides public */
 	int			range_count;
 	int64_t		deadline;		/* loop_now() at which it is over */
+	long		request_ms;		/* what each further paid request has; 0: no
+								 * more than the deadline */
 
 	/* the runner's own */
 	bool		wrote;			/* of a paid request, the first byte */
+	int			written;		/* ordinal of the last paid request that was */
+	bool		is_unanswered;	/* the last paid one was sent, and has no HTTP
+								 * status */
 	Call	   *call;
 	LoopTimer	timer;
 } Runner;
@@ -40,6 +45,9 @@ extern void runner_start(Runner *runner);
 
 /* Whether a paid request's first byte went out, ever. */
 extern bool runner_wrote(const Runner *runner);
+
+/* Whether the last paid request was sent, and nobody knows what came of it. */
+extern bool runner_is_unanswered(const Runner *runner);
 
 /* Ends the exchange; ended is not called. */
 extern void runner_abort(Runner *runner);

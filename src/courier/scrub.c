@@ -34,6 +34,7 @@
 
 static const char *const key_prefixes[] = {
 	"sk-", "xai-", "AIza", "AQ.", "hvs.", "AKIA", "whsec_",
+	"ya29.", "eyJ",				/* access tokens of Google; any JWT */
 };
 
 #define MAX(a, b)	((a) > (b) ? (a) : (b))

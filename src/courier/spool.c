@@ -83,14 +83,29 @@ write_file(const char *name, const struct iovec *parts, int count)
 	return true;
 }
 
+static void
+name_answer(char name[MAX_NAME], const char *id, uint32_t attempt)
+{
+	snprintf(name, MAX_NAME, "%s.%" PRIu32 ".answer", id, attempt);
+}
+
 bool
 spool_write(const char *id, uint32_t attempt, const struct iovec *parts,
 			int count)
 {
 	char		name[MAX_NAME];
 
-	snprintf(name, sizeof(name), "%s.%" PRIu32 ".answer", id, attempt);
+	name_answer(name, id, attempt);
 	return write_file(name, parts, count);
+}
+
+void
+spool_remove(const char *id, uint32_t attempt)
+{
+	char		name[MAX_NAME];
+
+	name_answer(name, id, attempt);
+	unlink(name);
 }
 
 bool

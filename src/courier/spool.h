@@ -21,6 +21,9 @@
 extern bool spool_write(const char *id, uint32_t attempt,
 						const struct iovec *parts, int count);
 
+/* Takes that file back, if it is there. */
+extern void spool_remove(const char *id, uint32_t attempt);
+
 /*
  * Writes "end", the promise that every claim without an answer here was
  * never sent.

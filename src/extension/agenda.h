@@ -30,6 +30,8 @@ typedef struct BambiAgenda
 	TimestampTz settle_at;		/* for rows that a settle passed by */
 	TimestampTz maintain_at;
 	TimestampTz courier_at;		/* start it, when there is none */
+	TimestampTz errands_at;		/* something may be due in the outbox */
+	bool		must_ask;		/* a session asks the courier something */
 } BambiAgenda;
 
 extern BambiAgenda bambi_agenda;

@@ -84,6 +84,8 @@ bambi_call_remove(BambiCall *call)
 		bambi_calls.answered_bytes -= call->bytes;
 	}
 	forget_answer(call);
+	bambi_call_forget_progress(call);
+	bambi_calls.input_bytes -= call->input_bytes;
 	call->is_used = false;
 	free_places[free_count++] = (int) (call - bambi_calls.table);
 	bambi_calls.used--;
@@ -151,6 +153,33 @@ bambi_call_take_frame(BambiCall *call, BambiFrame *frame)
 		frame->json = NULL;
 		become_answered(call, frame->head.status);
 	}
+}
+
+void
+bambi_call_take_progress(BambiCall *call, BambiFrame *frame)
+{
+	if (frame->picture)
+	{
+		if (call->preview)
+			pfree(call->preview);
+		call->preview = frame->picture;
+		frame->picture = NULL;
+	}
+	call->percent = Min((int) frame->head.status, 99);
+	if (!call->has_progress)
+		bambi_calls.progressed++;
+	call->has_progress = true;
+}
+
+void
+bambi_call_forget_progress(BambiCall *call)
+{
+	if (call->preview)
+		pfree(call->preview);
+	call->preview = NULL;
+	if (call->has_progress)
+		bambi_calls.progressed--;
+	call->has_progress = false;
 }
 
 void

@@ -42,9 +42,16 @@ typedef struct BambiCall
 	bool		key_is_valid;	/* the configuration was known to be good */
 	bool		is_adopted;		/* the answer comes from the spool */
 	bool		is_death;		/* there is none: its courier died */
+	int32		input_bytes;	/* of pictures to edit, handed over with it */
 	uint64		sent_at;		/* end of its frame in the stream */
 	TimestampTz claimed_at;
 	TimestampTz answered_at;
+
+	/* of a streamed answer, what has come and is not stored yet */
+	bool		has_progress;
+	bool		had_preview;	/* that is stored */
+	int			percent;
+	bytea	   *preview;		/* kept; NULL if there is no new one */
 
 	/* the answer */
 	uint32		result;			/* FrameResult */
@@ -60,6 +67,8 @@ typedef struct BambiCalls
 	int			answered;
 	int			locked;			/* of the answered */
 	Size		answered_bytes;
+	int64		input_bytes;	/* of all in the table */
+	int			progressed;		/* calls with has_progress */
 	dlist_head	waiting;		/* answered, to be settled, oldest first */
 	MemoryContext context;		/* of answers */
 	BambiCall  *table;
@@ -96,6 +105,14 @@ extern BambiCall *bambi_call_of_tag(uint64 tag);
  * answered.  Takes over the frame's memory.
  */
 extern void bambi_call_take_frame(BambiCall *call, BambiFrame *frame);
+
+/*
+ * Notes a PROGRESS frame of the call.  Takes over the frame's memory.
+ */
+extern void bambi_call_take_progress(BambiCall *call, BambiFrame *frame);
+
+/* What came is stored, or is not worth it any more. */
+extern void bambi_call_forget_progress(BambiCall *call);
 
 /* Makes the call answered by the worker itself: code and text are ours. */
 extern void bambi_call_conclude(BambiCall *call, uint32 result,

@@ -63,6 +63,36 @@ advance(int64 turn, const pg_uuid_t *id)
 		pg_atomic_write_u64(&slot->virtual_time, turn);
 }
 
+/* The pictures that it edits go before it. */
+static void
+hand_over_inputs(const BambiCall *call)
+{
+	Datum		values[] = {
+		UUIDPGetDatum(&call->id), UUIDPGetDatum(&call->user)
+	};
+	SPITupleTable *claims = SPI_tuptable;
+	uint64		rows = bambi_execute(&bambi_worker_inputs, values, NULL);
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		FrameHead	head = {.type = FRAME_PICTURE,.tag = call->tag,
+			.attempt = (uint32) call->attempt
+		};
+		bool		is_null;
+		Datum		stored;
+		bytea	   *picture;
+
+		memcpy(head.id, call->id.data, UUID_LEN);
+		head.status = (uint32) DatumGetInt16(bambi_result(row, 1, &is_null));
+		stored = bambi_result(row, 2, &is_null);
+		picture = DatumGetByteaPP(stored);
+		bambi_courier_append_picture(&head, picture);
+		if ((Pointer) picture != DatumGetPointer(stored))
+			pfree(picture);
+	}
+	SPI_tuptable = claims;
+}
+
 static void
 hand_over(uint64 row, TimestampTz now)
 {
@@ -77,6 +107,10 @@ hand_over(uint64 row, TimestampTz now)
 	call->key_is_valid = DatumGetBool(bambi_result(row, 7, &is_null));
 	call->incarnation = bambi_calls.incarnation;
 	call->claimed_at = now;
+	call->input_bytes = DatumGetInt32(bambi_result(row, 8, &is_null));
+	bambi_calls.input_bytes += call->input_bytes;
+	if (call->input_bytes > 0)
+		hand_over_inputs(call);
 
 	head.tag = call->tag;
 	memcpy(head.id, call->id.data, UUID_LEN);
@@ -97,7 +131,11 @@ claim_above_position(int wanted, TimestampTz now)
 		TimestampTzGetDatum(now),
 		CStringGetTextDatum(BAMBI_VERSION),
 		Int64GetDatum((int64) GetSystemIdentifier()),
-		ObjectIdGetDatum(MyDatabaseId)
+		ObjectIdGetDatum(MyDatabaseId),
+		CStringGetTextDatum(bambi_store),
+		Int64GetDatum(bambi_memory_budget * INT64CONST(1024) -
+					  bambi_calls.input_bytes),
+		BoolGetDatum(bambi_calls.input_bytes == 0)
 	};
 	int			found = (int) bambi_execute(&bambi_worker_claim, values, NULL);
 

@@ -10,10 +10,12 @@
 #include "utils/builtins.h"
 
 #include "agenda.h"
+#include "ask.h"
 #include "calls.h"
 #include "courier_life.h"
 #include "courier_link.h"
 #include "courier_settings.h"
+#include "errands.h"
 #include "point.h"
 #include "statements_worker.h"
 #include "transaction.h"
@@ -48,6 +50,8 @@ lose_courier(TimestampTz now)
 		else
 			bambi_call_remove(call);
 	}
+	bambi_errands_lost();
+	bambi_asks_lost();
 	bambi_courier_let_go();
 	bambi_uuid_make(&bambi_calls.incarnation);
 	bambi_agenda.adopt_at = now;
@@ -108,6 +112,17 @@ take_frame(BambiFrame *frame)
 			call = bambi_call_of_tag(frame->head.tag);
 			if (call && !call->is_answered)
 				bambi_call_take_frame(call, frame);
+			break;
+		case FRAME_PROGRESS:
+			call = bambi_call_of_tag(frame->head.tag);
+			if (call && !call->is_answered)
+				bambi_call_take_progress(call, frame);
+			break;
+		case FRAME_ERRAND_DONE:
+			if (frame->head.tag & BAMBI_ASK_TAG)
+				bambi_ask_answered(frame);
+			else
+				bambi_errand_answered(frame);
 			break;
 		case FRAME_LOG:
 			if (frame->json)

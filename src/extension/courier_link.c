@@ -37,6 +37,7 @@
 #define SOCKET_FD		3
 #define LOCK_FD			4
 #define INPUT_SIZE		(256 * 1024)
+#define KEPT_OUTGOING	(4 * 1024 * 1024)
 /* of earlier couriers, too, that still end their calls */
 #define MAX_KEEPERS		64
 /* where close_range is missing and RLIMIT_NOFILE says nothing sensible */
@@ -345,6 +346,26 @@ bambi_courier_append(FrameHead *head, const char *key, const char *json)
 	return bambi_courier_mark();
 }
 
+void
+bambi_courier_append_picture(FrameHead *head, const bytea *picture)
+{
+	uint8		bytes[FRAME_HEAD_SIZE];
+
+	head->key_len = 0;
+	head->json_len = 0;
+	head->picture_len = VARSIZE_ANY_EXHDR(picture);
+	frame_encode(head, bytes);
+	appendBinaryStringInfo(&outgoing, (char *) bytes, sizeof(bytes));
+	appendBinaryStringInfo(&outgoing, VARDATA_ANY(picture),
+						   head->picture_len);
+}
+
+Size
+bambi_courier_backlog(void)
+{
+	return outgoing.len - outgoing_sent;
+}
+
 uint64
 bambi_courier_mark(void)
 {
@@ -364,6 +385,16 @@ uint64
 bambi_courier_sent(void)
 {
 	return stream_start + outgoing_sent;
+}
+
+/* What pictures to edit have made of it is given back. */
+static void
+shrink_outgoing(void)
+{
+	if (outgoing.maxlen <= KEPT_OUTGOING)
+		return;
+	outgoing.data = repalloc(outgoing.data, KEPT_OUTGOING);
+	outgoing.maxlen = KEPT_OUTGOING;
 }
 
 bool
@@ -386,6 +417,7 @@ bambi_courier_send(void)
 		stream_start += outgoing.len;
 		outgoing_sent = 0;
 		resetStringInfo(&outgoing);
+		shrink_outgoing();
 	}
 	return false;
 }

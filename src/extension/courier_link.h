@@ -48,6 +48,12 @@ extern int	bambi_courier_socket(void);
 extern uint64 bambi_courier_append(FrameHead *head, const char *key,
 								   const char *json);
 
+/* The same with a picture's bytes, and nothing else. */
+extern void bambi_courier_append_picture(FrameHead *head, const bytea *picture);
+
+/* Bytes that are to be sent still. */
+extern Size bambi_courier_backlog(void);
+
 /* The end of the stream, and a cut back to there for an aborted turn. */
 extern uint64 bambi_courier_mark(void);
 extern void bambi_courier_cut(uint64 mark);

@@ -44,6 +44,19 @@ bambi_courier_send_settings(void)
 	add_text(&json, "key_file", bambi_key_file);
 	add_text(&json, "data_directory", DataDir);
 	add_text(&json, "debug_points", bambi_debug_points);
+	add_text(&json, "store_directory", bambi_store_directory);
+	add_text(&json, "store_prefix", bambi_store_prefix);
+	add_text(&json, "store_public_url", bambi_store_public_url);
+	add_text(&json, "store_networks", bambi_store_networks);
+	add_text(&json, "s3_endpoint", bambi_s3_endpoint);
+	add_text(&json, "s3_bucket", bambi_s3_bucket);
+	add_text(&json, "s3_region", bambi_s3_region);
+	add_text(&json, "s3_address_style", bambi_s3_address_style);
+	add_text(&json, "s3_credentials_file", bambi_s3_credentials_file);
+	add_text(&json, "supabase_url", bambi_supabase_url);
+	add_text(&json, "supabase_bucket", bambi_supabase_bucket);
+	add_text(&json, "supabase_key_file", bambi_supabase_key_file);
+	add_text(&json, "supabase_public", bambi_supabase_public ? "on" : "off");
 	add_number(&json, "max_in_flight", bambi_max_in_flight);
 	add_number(&json, "call_timeout_ms", bambi_call_timeout * INT64CONST(1000));
 	add_number(&json, "max_response_bytes",

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * generate.c
- *		bambi_generate: from a call to a row in the queue.
+ *		bambi_generate and bambi_edit: from a call to a row in the queue.
  *
  * Two statements do it: one reads all that decides, one reserves and queues.
+ * Pictures to edit are kept beside what was queued, before the commit.
  * An idempotency key takes some more, so that of two sessions that ask the
  * same at once, one queues and the other gets the same id.
  *
@@ -17,6 +18,7 @@
 #include "utils/builtins.h"
 
 #include "client.h"
+#include "edit_inputs.h"
 #include "identity.h"
 #include "point.h"
 #include "refuse.h"
@@ -28,6 +30,9 @@
 
 /* As the table's constraint has it, in characters. */
 #define LONGEST_KEY		255
+
+/* What a statement of queuing takes. */
+#define QUEUE_VALUES	14
 
 /* Keys that others delete while we look for them: an accident, not a rule. */
 #define MOST_LOOKS		10
@@ -41,7 +46,17 @@ typedef struct Once
 	RequestHash hash;
 } Once;
 
+/* How it was asked. */
+typedef struct Call
+{
+	const char *path;			/* at PostgREST */
+	BambiRequest request;
+	Once		once;
+	const BambiEditInputs *inputs;	/* NULL: nothing is edited */
+} Call;
+
 PG_FUNCTION_INFO_V1(bambi_generate);
+PG_FUNCTION_INFO_V1(bambi_edit);
 
 static void
 hash_part(pg_cryptohash_ctx *hash, const void *data, uint32 length)
@@ -57,8 +72,9 @@ hash_part(pg_cryptohash_ctx *hash, const void *data, uint32 length)
  * a repeated request stays the same when the plan's default model changes.
  */
 static void
-hash_request(const BambiRequest *request, RequestHash result)
+hash_request(const Call *call, RequestHash result)
 {
+	const BambiRequest *request = &call->request;
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
 	const char *model = request->model_name ? request->model_name : "";
 	StringInfoData parameters;
@@ -75,6 +91,8 @@ hash_request(const BambiRequest *request, RequestHash result)
 	hash_part(hash, parameters.data, parameters.len);
 	hash_part(hash, request->configuration,
 			  request->configuration ? UUID_LEN : 0);
+	if (call->inputs)
+		bambi_edit_inputs_hash(call->inputs, hash);
 
 	if (pg_cryptohash_final(hash, result, sizeof(RequestHash)) < 0)
 		elog(ERROR, "could not hash a request");
@@ -92,7 +110,7 @@ require_same_request(const RequestHash mine, bytea *other)
 }
 
 static char *
-take_idempotency_key(FunctionCallInfo fcinfo, int n)
+take_idempotency_key(FunctionCallInfo fcinfo, int n, const char *path)
 {
 	text	   *argument = bambi_text_argument(fcinfo, n, NULL);
 	char	   *key = NULL;
@@ -100,7 +118,7 @@ take_idempotency_key(FunctionCallInfo fcinfo, int n)
 
 	if (argument)
 		key = text_to_cstring(argument);
-	else if (bambi_web_request_is("/rpc/bambi_generate"))
+	else if (bambi_web_request_is(path))
 		key = bambi_web_header("idempotency-key");
 	if (key == NULL)
 		return NULL;
@@ -116,9 +134,12 @@ take_idempotency_key(FunctionCallInfo fcinfo, int n)
 
 /* The values from $6 on that both statements of queuing take. */
 static void
-set_values(const BambiRequest *request, Datum *values, char *nulls)
+set_values(const Call *call, Datum *values, char *nulls)
 {
-	memset(nulls, ' ', 11);
+	const BambiRequest *request = &call->request;
+	const BambiEditInputs *inputs = call->inputs;
+
+	memset(nulls, ' ', QUEUE_VALUES);
 	values[5] = UUIDPGetDatum(request->paid_with);
 	if (request->paid_with == NULL)
 		nulls[5] = 'n';
@@ -131,16 +152,20 @@ set_values(const BambiRequest *request, Datum *values, char *nulls)
 	values[10] = Int64GetDatum(bambi_next_turn(request->has_turn,
 											   request->turn,
 											   request->quota.weight));
+	values[11] = CStringGetTextDatum(request->quota.plan);
+	values[12] = Int16GetDatum(inputs ? inputs->count + inputs->has_mask : 0);
+	values[13] = Int32GetDatum(inputs ? inputs->kept_bytes : 0);
 }
 
 /* Reserves and queues in one statement. */
 static void
-queue(const BambiRequest *request, const pg_uuid_t *id)
+queue(const Call *call, const pg_uuid_t *id)
 {
-	Datum		values[11];
-	char		nulls[11];
+	const BambiRequest *request = &call->request;
+	Datum		values[QUEUE_VALUES];
+	char		nulls[QUEUE_VALUES];
 
-	set_values(request, values, nulls);
+	set_values(call, values, nulls);
 	values[0] = UUIDPGetDatum(&request->user);
 	values[1] = UUIDPGetDatum(id);
 	bambi_quota_values(&request->quota, request->now, &values[2], &nulls[2]);
@@ -150,12 +175,13 @@ queue(const BambiRequest *request, const pg_uuid_t *id)
 
 /* The generation that the key was used for, if it was. */
 static bool
-find_request(const BambiRequest *request, const Once *once, pg_uuid_t *id)
+find_request(const Call *call, pg_uuid_t *id)
 {
+	const Once *once = &call->once;
 	Datum		values[2];
 	bool		is_null;
 
-	values[0] = UUIDPGetDatum(&request->user);
+	values[0] = UUIDPGetDatum(&call->request.user);
 	values[1] = CStringGetTextDatum(once->key);
 	if (bambi_execute(&bambi_client_find_request, values, NULL) == 0)
 		return false;
@@ -167,18 +193,18 @@ find_request(const BambiRequest *request, const Once *once, pg_uuid_t *id)
 
 /* False if the key is there by now. */
 static bool
-try_to_queue(const BambiRequest *request, const Once *once,
-			 const pg_uuid_t *id, TimestampTz period)
+try_to_queue(const Call *call, const pg_uuid_t *id, TimestampTz period)
 {
-	Datum		values[11];
-	char		nulls[11];
+	const Once *once = &call->once;
+	Datum		values[QUEUE_VALUES];
+	char		nulls[QUEUE_VALUES];
 	bytea	   *hash = palloc(VARHDRSZ + sizeof(RequestHash));
 
 	SET_VARSIZE(hash, VARHDRSZ + sizeof(RequestHash));
 	memcpy(VARDATA(hash), once->hash, sizeof(RequestHash));
 
-	set_values(request, values, nulls);
-	values[0] = UUIDPGetDatum(&request->user);
+	set_values(call, values, nulls);
+	values[0] = UUIDPGetDatum(&call->request.user);
 	values[1] = UUIDPGetDatum(id);
 	values[2] = TimestampTzGetDatum(period);
 	values[3] = CStringGetTextDatum(once->key);
@@ -187,32 +213,33 @@ try_to_queue(const BambiRequest *request, const Once *once,
 }
 
 /*
- * Queues, unless the key is there by now: then *id becomes that one's.  The
- * reservation comes first, since a key without its generation cannot be
- * stored; and the last place may have been taken by this very request, asked
- * in another session.
+ * Queues, unless the key is there by now: then *id becomes that one's, and
+ * this is false.  The reservation comes first, since a key without its
+ * generation cannot be stored; and the last place may have been taken by this
+ * very request, asked in another session.
  */
-static void
-queue_once(const BambiRequest *request, const Once *once, pg_uuid_t *id)
+static bool
+queue_once(const Call *call, pg_uuid_t *id)
 {
+	const BambiRequest *request = &call->request;
 	TimestampTz period;
 
 	if (!bambi_quota_reserve(&request->user, &request->quota, request->now,
 							 &period))
 	{
-		if (find_request(request, once, id))
-			return;
+		if (find_request(call, id))
+			return false;
 		bambi_quota_refuse(&request->user);
 	}
 
 	for (int look = 0; look < MOST_LOOKS; look++)
 	{
-		if (try_to_queue(request, once, id, period))
-			return;
-		if (find_request(request, once, id))
+		if (try_to_queue(call, id, period))
+			return true;
+		if (find_request(call, id))
 		{
 			bambi_quota_release(&request->user, period);
-			return;
+			return false;
 		}
 	}
 	bambi_refuse(BAMBI_TRY_LATER, NULL, NULL, NULL);
@@ -220,16 +247,68 @@ queue_once(const BambiRequest *request, const Once *once, pg_uuid_t *id)
 
 /* What PostgREST is to answer, beside the id. */
 static void
-answer(const pg_uuid_t *id)
+answer(const char *path, const pg_uuid_t *id)
 {
 	char		printed[UUID_TEXT_SIZE];
 
-	if (!bambi_web_request_is("/rpc/bambi_generate"))
+	if (!bambi_web_request_is(path))
 		return;
 	bambi_uuid_print(id, printed);
 	bambi_web_answer("202",
 					 psprintf("[{\"Location\": \"/bambi_generations?id=eq.%s\"}, {\"Retry-After\": \"2\"}]",
 							  printed));
+}
+
+/* Which model, whether it can do this, whose key: all but the quota. */
+static void
+resolve(Call *call)
+{
+	BambiRequest *request = &call->request;
+	const BambiEditInputs *inputs = call->inputs;
+
+	bambi_request_look(request);
+	bambi_request_resolve_model(request);
+	if (inputs)
+		bambi_inputs_check(&request->model_rules, inputs->facts,
+						   inputs->count,
+						   inputs->has_mask ? &inputs->mask_facts : NULL);
+	bambi_request_resolve_key(request);
+	bambi_request_require_room(request);
+}
+
+/* From what was asked to the id of what is queued, now or before. */
+static Datum
+enqueue(Call *call)
+{
+	BambiRequest *request = &call->request;
+	bool		is_new = true;
+	pg_uuid_t	id;
+
+	if (call->once.key)
+		hash_request(call, call->once.hash);
+
+	/* what was queued before is answered whatever has changed since */
+	if (call->once.key)
+		bambi_require_user(&request->user);
+	if (call->once.key && find_request(call, &id))
+	{
+		answer(call->path, &id);
+		return bambi_return_uuid(&id);
+	}
+
+	resolve(call);
+	bambi_uuid_make(&id);
+	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
+	if (call->once.key)
+		is_new = queue_once(call, &id);
+	else
+		queue(call, &id);
+	if (is_new && call->inputs)
+		bambi_edit_inputs_store(call->inputs, &request->user, &id);
+
+	answer(call->path, &id);
+	BAMBI_POINT("enqueue-before-commit");
+	return bambi_return_uuid(&id);
 }
 
 /*
@@ -239,45 +318,44 @@ answer(const pg_uuid_t *id)
 static Datum
 generate(PG_FUNCTION_ARGS)
 {
-	BambiRequest request;
-	Once		once;
-	pg_uuid_t	id;
+	Call		call = {.path = "/rpc/bambi_generate"};
 
-	bambi_require_identity(&request.user);
-	bambi_request_take(&request, fcinfo, 0);
-	request.configuration = bambi_uuid_argument(fcinfo, 3, NULL);
-	once.key = take_idempotency_key(fcinfo, 4);
-	if (once.key)
-		hash_request(&request, once.hash);
-
-	/* what was queued before is answered whatever has changed since */
-	if (once.key)
-		bambi_require_user(&request.user);
-	if (once.key && find_request(&request, &once, &id))
-	{
-		answer(&id);
-		return bambi_return_uuid(&id);
-	}
-
-	bambi_request_look(&request);
-	bambi_request_resolve_model(&request);
-	bambi_request_resolve_key(&request);
-	bambi_request_require_room(&request);
-
-	bambi_uuid_make(&id);
-	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
-	if (once.key)
-		queue_once(&request, &once, &id);
-	else
-		queue(&request, &id);
-
-	answer(&id);
-	BAMBI_POINT("enqueue-before-commit");
-	return bambi_return_uuid(&id);
+	bambi_require_identity(&call.request.user);
+	bambi_request_take(&call.request, fcinfo, 0);
+	call.request.configuration = bambi_uuid_argument(fcinfo, 3, NULL);
+	call.once.key = take_idempotency_key(fcinfo, 4, call.path);
+	return enqueue(&call);
 }
 
 Datum
 bambi_generate(PG_FUNCTION_ARGS)
 {
 	return bambi_client_call(generate, fcinfo);
+}
+
+/*
+ * Arguments: prompt text, images bytea[], mask bytea, model text, parameters
+ * jsonb, configuration uuid, idempotency_key text, sources uuid[].
+ */
+static Datum
+edit(PG_FUNCTION_ARGS)
+{
+	Call		call = {.path = "/rpc/bambi_edit"};
+	BambiEditInputs *inputs = palloc(sizeof(BambiEditInputs));
+
+	bambi_require_identity(&call.request.user);
+	bambi_request_take_model(&call.request, fcinfo, 3);
+	call.request.prompt = bambi_text_argument(fcinfo, 0, "prompt");
+	call.request.configuration = bambi_uuid_argument(fcinfo, 5, NULL);
+	call.once.key = take_idempotency_key(fcinfo, 6, call.path);
+	bambi_edit_inputs_take(inputs, fcinfo, 1, 7, &call.request.user);
+	call.inputs = inputs;
+	call.request.inputs = inputs->count;
+	return enqueue(&call);
+}
+
+Datum
+bambi_edit(PG_FUNCTION_ARGS)
+{
+	return bambi_client_call(edit, fcinfo);
 }

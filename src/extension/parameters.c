@@ -5,8 +5,8 @@
  *
  * models.capabilities holds a rule for each parameter (described at that
  * column); a request that breaks one is refused before anything is queued,
- * and told what would have been right.  What the rules do not say, such as
- * what depends on two parameters at once, is left to the provider.
+ * and told what would have been right.  What the rules do not say is left to
+ * the provider.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,8 +17,8 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/numeric.h"
 
+#include "document.h"
 #include "parameters.h"
 #include "refuse.h"
 
@@ -29,57 +29,19 @@
 
 #define MAX_SIDE	99999
 
-static JsonbValue *
-member(JsonbContainer *object, const char *name, JsonbValue *result)
-{
-	return getKeyJsonValueFromContainer(object, name, strlen(name), result);
-}
+/* Of a parameter that is a document, whatever its rule says: what reads the
+ * job later has limits of its own. */
+#define MAX_DOCUMENT	16384
+#define MAX_NESTING		16
 
-/* A member that is an object or an array; NULL if it is anything else. */
-static JsonbContainer *
-container_member(JsonbContainer *object, const char *name)
-{
-	JsonbValue	value;
+/* Digits that fit into an int8 for sure, and hold every int4. */
+#define MAX_DIGITS	10
 
-	if (member(object, name, &value) == NULL || value.type != jbvBinary)
-		return NULL;
-	return value.val.binary.data;
-}
+/* No model makes more of one request; a rule may have forgotten to say so. */
+#define MAX_PICTURES	10000
 
-static char *
-string_member(JsonbContainer *object, const char *name)
-{
-	JsonbValue	value;
-
-	if (member(object, name, &value) == NULL || value.type != jbvString)
-		return NULL;
-	return pnstrdup(value.val.string.val, value.val.string.len);
-}
-
-static char *
-digits_of(const JsonbValue *value)
-{
-	return DatumGetCString(DirectFunctionCall1(numeric_out,
-											   NumericGetDatum(value->val.numeric)));
-}
-
-static double
-number_of(const JsonbValue *value)
-{
-	/* unlike numeric_float8, this does not throw for what is too big */
-	return strtod(digits_of(value), NULL);
-}
-
-/* Infinity, with the sign given, where there is no such number. */
-static double
-number_member(JsonbContainer *object, const char *name, double otherwise)
-{
-	JsonbValue	value;
-
-	if (member(object, name, &value) == NULL || value.type != jbvNumeric)
-		return otherwise;
-	return number_of(&value);
-}
+/* Where a provider chooses by itself. */
+#define AUTOMATIC	"auto"
 
 /* A value as messages show it: short, without its quotes. */
 static char *
@@ -96,7 +58,7 @@ shown(const JsonbValue *value)
 			return psprintf("\"%.*s%s\"", length, value->val.string.val,
 							length < value->val.string.len ? "..." : "");
 		case jbvNumeric:
-			digits = digits_of(value);
+			digits = bambi_document_digits(value);
 			if (strlen(digits) > SHOWN_VALUE)
 				strcpy(digits + SHOWN_VALUE - 3, "...");
 			return digits;
@@ -107,6 +69,15 @@ shown(const JsonbValue *value)
 		default:
 			return "an object or array";
 	}
+}
+
+/* A value as the name of a member. */
+static char *
+plain(const JsonbValue *value)
+{
+	if (value->type == jbvString)
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	return shown(value);
 }
 
 /* "a, b, c" of an array's elements or an object's names. */
@@ -144,8 +115,8 @@ bound(const char *format, double limit)
 static char *
 allowed_numbers(JsonbContainer *rule, const char *kind)
 {
-	double		minimum = number_member(rule, "minimum", -INFINITY);
-	double		maximum = number_member(rule, "maximum", INFINITY);
+	double		minimum = bambi_document_number(rule, "minimum", -INFINITY);
+	double		maximum = bambi_document_number(rule, "maximum", INFINITY);
 
 	if (!isinf(minimum) && !isinf(maximum))
 		return psprintf("Allowed is %s from %.15g to %.15g.", kind, minimum,
@@ -159,19 +130,19 @@ static char *
 allowed_sizes(JsonbContainer *values, JsonbContainer *free_size)
 {
 	StringInfoData out;
-	double		ratio = number_member(free_size, "max_ratio", INFINITY);
-	double		smallest = number_member(free_size, "min_area", -INFINITY);
-	double		largest = number_member(free_size, "max_area", INFINITY);
+	double		ratio = bambi_document_number(free_size, "max_ratio", INFINITY);
+	double		smallest = bambi_document_number(free_size, "min_area", -INFINITY);
+	double		largest = bambi_document_number(free_size, "max_area", INFINITY);
 
 	initStringInfo(&out);
 	appendStringInfo(&out, "Allowed are %s%s",
 					 values ? listed(values) : "",
 					 values ? ", and other " : "");
 	appendStringInfo(&out, "sizes WIDTHxHEIGHT with sides that are multiples of %.15g",
-					 number_member(free_size, "multiple_of", 1));
+					 bambi_document_number(free_size, "multiple_of", 1));
 	appendStringInfoString(&out, bound(" and at most %.15g",
-									   number_member(free_size, "max_side",
-													 INFINITY)));
+									   bambi_document_number(free_size, "max_side",
+															 INFINITY)));
 	appendStringInfoString(&out, bound(", at most %.15g:1", ratio));
 	if (!isinf(smallest) && !isinf(largest))
 		appendStringInfo(&out, ", with %.15g to %.15g pixels", smallest,
@@ -187,12 +158,19 @@ allowed_sizes(JsonbContainer *values, JsonbContainer *free_size)
 	return out.data;
 }
 
+static double
+longest_document(JsonbContainer *rule)
+{
+	return Min(MAX_DOCUMENT,
+			   bambi_document_number(rule, "max_length", MAX_DOCUMENT));
+}
+
 /* What would have been right, as a sentence. */
 static char *
 allowed(JsonbContainer *rule, const char *type)
 {
-	JsonbContainer *values = container_member(rule, "values");
-	JsonbContainer *free_size = container_member(rule, "free");
+	JsonbContainer *values = bambi_document_container(rule, "values");
+	JsonbContainer *free_size = bambi_document_container(rule, "free");
 
 	if (free_size)
 		return allowed_sizes(values, free_size);
@@ -204,9 +182,12 @@ allowed(JsonbContainer *rule, const char *type)
 		return allowed_numbers(rule, "a number");
 	if (strcmp(type, "boolean") == 0)
 		return "Allowed are true, false.";
+	if (strcmp(type, "json") == 0)
+		return psprintf("Allowed is an object or array of at most %.15g characters, nested %d deep at most.",
+						longest_document(rule), MAX_NESTING);
 	return psprintf("Allowed is a text%s.",
 					bound(" of at most %.15g characters",
-						  number_member(rule, "max_length", INFINITY)));
+						  bambi_document_number(rule, "max_length", INFINITY)));
 }
 
 /* Digits up to something else; moves on to that.  -1 if there are none. */
@@ -221,28 +202,37 @@ read_side(const char **at, const char *end)
 	return *at == start || *start == '0' ? -1 : side;
 }
 
+bool
+bambi_size_read(const char *size, int length, int *width, int *height)
+{
+	const char *end = size + length;
+
+	*width = read_side(&size, end);
+	if (*width < 0 || size == end || *size++ != 'x')
+		return false;
+	*height = read_side(&size, end);
+	return *height >= 0 && size == end;
+}
+
 static bool
 size_is_allowed(JsonbContainer *free_size, const char *size, int length)
 {
-	const char *end = size + length;
-	int			width = read_side(&size, end);
+	int			width;
 	int			height;
 	double		area;
-	double		multiple = number_member(free_size, "multiple_of", 1);
+	double		multiple = bambi_document_number(free_size, "multiple_of", 1);
 
-	if (width < 0 || size == end || *size++ != 'x')
-		return false;
-	height = read_side(&size, end);
-	if (height < 0 || size != end)
+	if (!bambi_size_read(size, length, &width, &height))
 		return false;
 
 	area = (double) width * height;
 	return fmod(width, multiple) == 0 && fmod(height, multiple) == 0 &&
-		Max(width, height) <= number_member(free_size, "max_side", INFINITY) &&
+		Max(width, height) <=
+		bambi_document_number(free_size, "max_side", INFINITY) &&
 		(double) Max(width, height) / Min(width, height) <=
-		number_member(free_size, "max_ratio", INFINITY) &&
-		area >= number_member(free_size, "min_area", 0) &&
-		area <= number_member(free_size, "max_area", INFINITY);
+		bambi_document_number(free_size, "max_ratio", INFINITY) &&
+		area >= bambi_document_number(free_size, "min_area", 0) &&
+		area <= bambi_document_number(free_size, "max_area", INFINITY);
 }
 
 /*
@@ -252,10 +242,36 @@ size_is_allowed(JsonbContainer *free_size, const char *size, int length)
 static bool
 is_whole(const JsonbValue *value)
 {
-	const char *digits = digits_of(value);
+	const char *digits = bambi_document_digits(value);
 
-	return strspn(digits, "-0123456789") == strlen(digits) &&
-		strlen(digits) < 10;
+	digits += (*digits == '-');
+	return strspn(digits, "0123456789") == strlen(digits) &&
+		strlen(digits) <= MAX_DIGITS;
+}
+
+/* Whether a document is as short and as flat as its rule wants it. */
+static bool
+is_small(JsonbContainer *rule, JsonbContainer *document)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(document);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+	StringInfoData printed;
+	int			depth = 0;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
+			depth++;
+		if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+			depth--;
+		if (depth > MAX_NESTING)
+			return false;
+	}
+	initStringInfo(&printed);
+	(void) JsonbToCString(&printed, document, 0);
+	return pg_mbstrlen_with_len(printed.data, printed.len) <=
+		longest_document(rule);
 }
 
 static bool
@@ -269,6 +285,8 @@ is_of_type(const JsonbValue *value, const char *type)
 		return value->type == jbvNumeric;
 	if (strcmp(type, "boolean") == 0)
 		return value->type == jbvBool;
+	if (strcmp(type, "json") == 0)
+		return value->type == jbvBinary;
 	elog(ERROR, "a model's capabilities have a parameter of unknown type \"%s\"",
 		 type);
 }
@@ -276,11 +294,13 @@ is_of_type(const JsonbValue *value, const char *type)
 static bool
 obeys(JsonbContainer *rule, const char *type, JsonbValue *value)
 {
-	JsonbContainer *values = container_member(rule, "values");
-	JsonbContainer *free_size = container_member(rule, "free");
+	JsonbContainer *values = bambi_document_container(rule, "values");
+	JsonbContainer *free_size = bambi_document_container(rule, "free");
 
 	if (!is_of_type(value, type))
 		return false;
+	if (value->type == jbvBinary)
+		return is_small(rule, value->val.binary.data);
 	if (values && findJsonbValueFromContainer(values, JB_FARRAY, value))
 		return true;
 	if (free_size)
@@ -289,12 +309,12 @@ obeys(JsonbContainer *rule, const char *type, JsonbValue *value)
 	if (values)
 		return false;
 	if (value->type == jbvNumeric)
-		return number_of(value) >= number_member(rule, "minimum", -INFINITY) &&
-			number_of(value) <= number_member(rule, "maximum", INFINITY);
+		return bambi_document_double(value) >= bambi_document_number(rule, "minimum", -INFINITY) &&
+			bambi_document_double(value) <= bambi_document_number(rule, "maximum", INFINITY);
 	if (value->type == jbvString)
 		return pg_mbstrlen_with_len(value->val.string.val,
 									value->val.string.len) <=
-			number_member(rule, "max_length", INFINITY);
+			bambi_document_number(rule, "max_length", INFINITY);
 	return true;
 }
 
@@ -305,19 +325,21 @@ effective(JsonbContainer *rules, JsonbContainer *given, const char *name,
 {
 	JsonbContainer *rule;
 
-	if (member(given, name, result))
+	if (bambi_document_member(given, name, result))
 		return result;
-	rule = container_member(rules, name);
-	return rule ? member(rule, "default", result) : NULL;
+	rule = bambi_document_container(rules, name);
+	return rule ? bambi_document_member(rule, "default", result) : NULL;
 }
 
-/* "requires": what other parameters must be for this one to have a meaning. */
+/*
+ * What other parameters must be for this one to have a meaning, or, where
+ * value is given, for this value of it.
+ */
 static void
 check_requirements(const BambiModel *model, const char *name,
-				   JsonbContainer *rules, JsonbContainer *rule,
-				   JsonbContainer *given)
+				   const char *value, JsonbContainer *rules,
+				   JsonbContainer *requires, JsonbContainer *given)
 {
-	JsonbContainer *requires = container_member(rule, "requires");
 	JsonbIterator *iterator;
 	JsonbValue	key;
 
@@ -328,29 +350,42 @@ check_requirements(const BambiModel *model, const char *name,
 	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
 		char	   *other = pnstrdup(key.val.string.val, key.val.string.len);
-		JsonbContainer *values = container_member(requires, other);
-		JsonbValue	value;
+		JsonbContainer *values = bambi_document_container(requires, other);
+		JsonbValue	found;
 		JsonbValue	unused;
 
 		(void) JsonbIteratorNext(&iterator, &unused, true);
 		if (values == NULL)
 			continue;
-		if (effective(rules, given, other, &value) == NULL ||
-			findJsonbValueFromContainer(values, JB_FARRAY, &value) == NULL)
+		if (effective(rules, given, other, &found) == NULL ||
+			found.type == jbvBinary ||
+			findJsonbValueFromContainer(values, JB_FARRAY, &found) == NULL)
 			bambi_refuse(BAMBI_BAD_VALUE,
 						 psprintf("parameter \"%s\" of model \"%s\" needs another \"%s\"",
 								  name, model->name, other),
-						 psprintf("It is allowed where \"%s\" is one of: %s.",
-								  other, listed(values)),
+						 psprintf("%s is allowed where \"%s\" is one of: %s.",
+								  value ? value : "It", other, listed(values)),
 						 NULL);
 	}
+}
+
+/* "value_requires": the same, of the value that is given. */
+static JsonbContainer *
+requirements_of_value(JsonbContainer *rule, const JsonbValue *value)
+{
+	JsonbContainer *of_values = bambi_document_container(rule,
+														 "value_requires");
+
+	if (of_values == NULL || value->type == jbvBinary)
+		return NULL;
+	return bambi_document_container(of_values, plain(value));
 }
 
 static void
 check_parameter(const BambiModel *model, JsonbContainer *rules,
 				JsonbContainer *given, const char *name, JsonbValue *value)
 {
-	JsonbContainer *rule = container_member(rules, name);
+	JsonbContainer *rule = bambi_document_container(rules, name);
 	char	   *type;
 
 	if (rule == NULL)
@@ -360,21 +395,24 @@ check_parameter(const BambiModel *model, JsonbContainer *rules,
 					 psprintf("Its parameters are %s.", listed(rules)),
 					 NULL);
 
-	type = string_member(rule, "type");
+	type = bambi_document_string(rule, "type");
 	if (!obeys(rule, type ? type : "", value))
 		bambi_refuse(BAMBI_BAD_VALUE,
 					 psprintf("parameter \"%s\" of model \"%s\" cannot be %s",
 							  name, model->name, shown(value)),
 					 allowed(rule, type), NULL);
 
-	check_requirements(model, name, rules, rule, given);
+	check_requirements(model, name, NULL, rules,
+					   bambi_document_container(rule, "requires"), given);
+	check_requirements(model, name, shown(value), rules,
+					   requirements_of_value(rule, value), given);
 }
 
 void
 bambi_parameters_check(const BambiModel *model, Jsonb *parameters)
 {
-	JsonbContainer *rules = container_member(&model->capabilities->root,
-											 "parameters");
+	JsonbContainer *rules = bambi_document_container(&model->capabilities->root,
+													 "parameters");
 	JsonbIterator *iterator = JsonbIteratorInit(&parameters->root);
 	JsonbValue	key;
 	JsonbValue	value;
@@ -398,49 +436,108 @@ bambi_parameters_check(const BambiModel *model, Jsonb *parameters)
 int
 bambi_parameters_count(const BambiModel *model, Jsonb *parameters)
 {
-	JsonbContainer *rules = container_member(&model->capabilities->root,
-											 "parameters");
+	JsonbContainer *rules = bambi_document_container(&model->capabilities->root,
+													 "parameters");
 	JsonbValue	value;
 
 	if (rules == NULL ||
 		effective(rules, &parameters->root, "n", &value) == NULL ||
 		value.type != jbvNumeric)
 		return 1;
-	return (int) number_of(&value);
+	return (int) Min(bambi_document_double(&value), MAX_PICTURES);
+}
+
+bool
+bambi_parameters_are_unpriced(const BambiModel *model, Jsonb *parameters)
+{
+	JsonbContainer *rules = bambi_document_container(&model->capabilities->root,
+													 "parameters");
+	JsonbIterator *iterator = JsonbIteratorInit(&parameters->root);
+	JsonbValue	key;
+	JsonbValue	unused;
+
+	(void) JsonbIteratorNext(&iterator, &key, true);
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	{
+		JsonbContainer *rule = bambi_document_container(rules,
+														pnstrdup(key.val.string.val,
+																 key.val.string.len));
+
+		(void) JsonbIteratorNext(&iterator, &unused, true);
+		if (rule && bambi_document_truth(rule, "unpriced"))
+			return true;
+	}
+	return false;
+}
+
+List *
+bambi_parameters_may_be(const BambiModel *model, Jsonb *parameters,
+						const char *name)
+{
+	JsonbContainer *rules = bambi_document_container(&model->capabilities->root,
+													 "parameters");
+	JsonbContainer *rule = rules ? bambi_document_container(rules, name) : NULL;
+	JsonbContainer *values;
+	JsonbIterator *iterator;
+	JsonbValue	value;
+	List	   *result = NIL;
+
+	if (rule == NULL)
+		return NIL;
+	if (effective(rules, &parameters->root, name, &value) != NULL &&
+		value.type != jbvBinary && strcmp(plain(&value), AUTOMATIC) != 0)
+		return list_make1(plain(&value));
+
+	values = bambi_document_container(rule, "values");
+	if (values == NULL)
+		return NIL;
+	iterator = JsonbIteratorInit(values);
+	(void) JsonbIteratorNext(&iterator, &value, true);
+	while (JsonbIteratorNext(&iterator, &value, true) == WJB_ELEM)
+	{
+		if (strcmp(plain(&value), AUTOMATIC) != 0)
+			result = lappend(result, plain(&value));
+	}
+	return result;
 }
 
 Jsonb *
 bambi_parameters_given(Jsonb *parameters)
 {
 	JsonbIterator *iterator;
+	JsonbValue	key;
 	JsonbValue	value;
-	JsonbIteratorToken token;
+	Datum		result = JsonbPGetDatum(parameters);
 
 	if (!JB_ROOT_IS_OBJECT(parameters))
 		bambi_refuse(BAMBI_BAD_VALUE, "parameters must be a JSON object",
 					 NULL, "For example '{\"size\": \"1024x1024\"}'.");
 
+	/* not jsonb_strip_nulls, which looks into documents too */
 	iterator = JsonbIteratorInit(&parameters->root);
-	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	(void) JsonbIteratorNext(&iterator, &key, true);
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
-		if (token == WJB_VALUE && value.type == jbvNull)
-			return DatumGetJsonbP(DirectFunctionCall1(jsonb_strip_nulls,
-													  JsonbPGetDatum(parameters)));
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (value.type == jbvNull)
+			result = DirectFunctionCall2(jsonb_delete, result,
+										 PointerGetDatum(cstring_to_text_with_len(key.val.string.val,
+																				  key.val.string.len)));
 	}
-	return parameters;
+	return DatumGetJsonbP(result);
 }
 
 int
 bambi_prompt_check(const BambiModel *model, text *prompt)
 {
-	JsonbContainer *rule = container_member(&model->capabilities->root,
-											"prompt");
+	JsonbContainer *rule = bambi_document_container(&model->capabilities->root,
+													"prompt");
 	double		longest = MAX_PROMPT;
 	int			length = pg_mbstrlen_with_len(VARDATA_ANY(prompt),
 											  VARSIZE_ANY_EXHDR(prompt));
 
 	if (rule)
-		longest = Min(longest, number_member(rule, "max_length", MAX_PROMPT));
+		longest = Min(longest, bambi_document_number(rule, "max_length", MAX_PROMPT));
 	if (length == 0)
 		bambi_refuse(BAMBI_BAD_VALUE, "prompt is empty", NULL, NULL);
 	if (length > longest)

@@ -8,6 +8,7 @@
 #ifndef BAMBI_PARAMETERS_H
 #define BAMBI_PARAMETERS_H
 
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
 /* What models.capabilities says of one model. */
@@ -33,6 +34,22 @@ extern void bambi_parameters_check(const BambiModel *model,
 /* How many pictures they ask for: "n", or its default, or one. */
 extern int	bambi_parameters_count(const BambiModel *model,
 								   Jsonb *parameters);
+
+/*
+ * What a parameter may come to be at the provider, as strings: what is given,
+ * or its default; where that is "auto" or there is none, each of the listed
+ * values but "auto".  NIL if it may be anything, or the model has it not.
+ */
+extern List *bambi_parameters_may_be(const BambiModel *model,
+									 Jsonb *parameters, const char *name);
+
+/* Whether one of them, by its rule, costs nobody knows what. */
+extern bool bambi_parameters_are_unpriced(const BambiModel *model,
+										  Jsonb *parameters);
+
+/* WIDTHxHEIGHT, both from 1; false if it is no size. */
+extern bool bambi_size_read(const char *size, int length, int *width,
+							int *height);
 
 /*
  * BAMBI_BAD_VALUE if there is no prompt or it is longer than the model takes.

@@ -8,20 +8,52 @@
 #ifndef BAMBI_PRICE_H
 #define BAMBI_PRICE_H
 
+#include "utils/array.h"
 #include "utils/numeric.h"
 
-/* List prices in USD; NULL where none is known. */
-typedef struct BambiPrices
+#include "parameters.h"
+
+/* A row of bambi.model_prices that holds now, in USD. */
+typedef struct BambiPrice
 {
-	Numeric		image;			/* of one picture */
-	Numeric		text_input;		/* of a million tokens */
-} BambiPrices;
+	const char *unit;
+	const char *size;			/* NULL: any */
+	const char *quality;		/* NULL: any */
+	Numeric		amount;
+} BambiPrice;
+
+typedef struct BambiPriceList
+{
+	int			count;
+	BambiPrice *prices;
+} BambiPriceList;
+
+/* USD, rounded to six places; all three are NULL where nothing is known. */
+typedef struct BambiEstimate
+{
+	Numeric		low;
+	Numeric		expected;
+	Numeric		high;
+	bool		is_complete;	/* all that is billed has a known price */
+} BambiEstimate;
+
+/* The columns of several rows as arrays of one length; NULL for no row. */
+extern void bambi_price_read(BambiPriceList *list, ArrayType *units,
+							 ArrayType *sizes, ArrayType *qualities,
+							 ArrayType *amounts);
 
 /*
- * USD for so many pictures of a prompt of so many characters, rounded to
- * six places; NULL if a picture's price is unknown, which is not zero.
+ * What a model will take for these parameters, a prompt of so many
+ * characters and so many pictures to edit.
+ *
+ * A picture costs what is listed for its size and quality, or its tokens by
+ * the formula of price.c where the model has one.  Where the provider may
+ * choose (parameters.h), low and high are the cheapest and the dearest that
+ * may be meant, and expected is the middle one of them.
  */
-extern Numeric bambi_price_estimate(const BambiPrices *prices, int pictures,
-									int prompt_length);
+extern void bambi_price_estimate(BambiEstimate *estimate,
+								 const BambiPriceList *list,
+								 const BambiModel *model, Jsonb *parameters,
+								 int prompt_length, int inputs);
 
 #endif							/* BAMBI_PRICE_H */

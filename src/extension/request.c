@@ -13,7 +13,7 @@
 
 #include "client.h"
 #include "identity.h"
-#include "price.h"
+#include "inputs.h"
 #include "refuse.h"
 #include "request.h"
 #include "shmem.h"
@@ -37,28 +37,40 @@ enum
 	KEY,
 	KEY_STATUS,
 	KEY_FITS,
-	IMAGE_PRICE,
-	TEXT_PRICE,
+	PRICE_UNITS,
+	PRICE_SIZES,
+	PRICE_QUALITIES,
+	PRICE_AMOUNTS,
 	MOST_WAITING,
 	WAITING
 };
 
 void
-bambi_request_take(BambiRequest *request, FunctionCallInfo fcinfo, int first)
+bambi_request_take_model(BambiRequest *request, FunctionCallInfo fcinfo,
+						 int first)
 {
-	text	   *model;
+	text	   *model = bambi_text_argument(fcinfo, first, NULL);
 
-	request->prompt = bambi_text_argument(fcinfo, first, "prompt");
-	model = bambi_text_argument(fcinfo, first + 1, NULL);
+	request->prompt = NULL;
 	request->model_name = model ? text_to_cstring(model) : NULL;
-	if (PG_ARGISNULL(first + 2))
+	if (PG_ARGISNULL(first + 1))
 		request->parameters =
 			DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 	else
 		request->parameters =
-			bambi_parameters_given(PG_GETARG_JSONB_P(first + 2));
+			bambi_parameters_given(PG_GETARG_JSONB_P(first + 1));
+	request->inputs = 0;
 	request->configuration = NULL;
 	request->now = GetCurrentTimestamp();
+}
+
+void
+bambi_request_take(BambiRequest *request, FunctionCallInfo fcinfo, int first)
+{
+	text	   *prompt = bambi_text_argument(fcinfo, first, "prompt");
+
+	bambi_request_take_model(request, fcinfo, first + 1);
+	request->prompt = prompt;
 }
 
 /* NULL for NULL; lent until SPI_finish. */
@@ -69,6 +81,14 @@ pointer(uint64 row, int column)
 	Datum		value = bambi_result(row, column, &is_null);
 
 	return is_null ? NULL : DatumGetPointer(value);
+}
+
+static ArrayType *
+array(uint64 row, int column)
+{
+	void	   *value = pointer(row, column);
+
+	return value ? DatumGetArrayTypeP(PointerGetDatum(value)) : NULL;
 }
 
 static bool
@@ -104,7 +124,7 @@ bambi_request_look(BambiRequest *request)
 	values[4] = UUIDPGetDatum(request->configuration);
 	nulls[4] = request->configuration ? ' ' : 'n';
 	values[5] = TimestampTzGetDatum(request->now);
-	values[6] = JsonbPGetDatum(request->parameters);
+	values[6] = BoolGetDatum(request->inputs > 0);
 
 	if (bambi_execute(&bambi_client_look, values, nulls) == 0)
 		bambi_refuse_not_signed_in();
@@ -185,11 +205,25 @@ pick_model(const BambiRequest *request)
 	return pick_by_bare_name(request);
 }
 
+static void
+estimate(BambiRequest *request, int prompt_length)
+{
+	BambiPriceList prices;
+	uint64		row = request->row;
+
+	bambi_price_read(&prices, array(row, PRICE_UNITS),
+					 array(row, PRICE_SIZES), array(row, PRICE_QUALITIES),
+					 array(row, PRICE_AMOUNTS));
+	bambi_price_estimate(&request->price, &prices, &request->model_rules,
+						 request->parameters, prompt_length,
+						 request->inputs);
+	request->estimate = request->price.high;
+}
+
 void
 bambi_request_resolve_model(BambiRequest *request)
 {
-	BambiPrices prices;
-	int			length;
+	int			length = 0;
 
 	request->row = pick_model(request);
 	if (!truth(request->row, MODEL_IS_USABLE))
@@ -200,16 +234,12 @@ bambi_request_resolve_model(BambiRequest *request)
 	request->model_rules.capabilities =
 		DatumGetJsonbP(PointerGetDatum(pointer(request->row, CAPABILITIES)));
 
-	length = bambi_prompt_check(&request->model_rules, request->prompt);
+	if (request->prompt)
+		length = bambi_prompt_check(&request->model_rules, request->prompt);
 	bambi_parameters_check(&request->model_rules, request->parameters);
-
-	prices.image = pointer(request->row, IMAGE_PRICE);
-	prices.text_input = pointer(request->row, TEXT_PRICE);
-	request->estimate =
-		bambi_price_estimate(&prices,
-							 bambi_parameters_count(&request->model_rules,
-													request->parameters),
-							 length);
+	if (request->inputs > 0)
+		bambi_inputs_check_count(&request->model_rules, request->inputs);
+	estimate(request, length);
 }
 
 void

@@ -16,15 +16,17 @@
 #include "utils/uuid.h"
 
 #include "parameters.h"
+#include "price.h"
 #include "quota.h"
 
 typedef struct BambiRequest
 {
 	/* as asked */
 	pg_uuid_t	user;
-	text	   *prompt;
+	text	   *prompt;			/* NULL only where a price is asked for */
 	char	   *model_name;		/* NULL: the plan's default */
 	Jsonb	   *parameters;		/* without nulls */
+	int			inputs;			/* pictures to edit, 0 for a new one */
 	pg_uuid_t  *configuration;	/* NULL: the only key of that provider */
 	TimestampTz now;
 
@@ -37,7 +39,8 @@ typedef struct BambiRequest
 	uint64		row;			/* of the last result */
 	pg_uuid_t  *model;
 	BambiModel	model_rules;
-	Numeric		estimate;		/* USD, or NULL if unknown */
+	BambiEstimate price;
+	Numeric		estimate;		/* price.high: rather too much; or NULL */
 
 	/* as found by bambi_request_resolve_key; NULL if none is needed */
 	pg_uuid_t  *paid_with;
@@ -50,9 +53,13 @@ typedef struct BambiRequest
 extern void bambi_request_take(BambiRequest *request, FunctionCallInfo fcinfo,
 							   int first);
 
+/* The same without a prompt: model and parameters are first and first + 1. */
+extern void bambi_request_take_model(BambiRequest *request,
+									 FunctionCallInfo fcinfo, int first);
+
 /*
  * Reads everything about it in one statement, whose result the functions
- * below need; BAMBI_NOT_SIGNED_IN unless the user is there and active.
+ * below need (inputs is set by then); BAMBI_NOT_SIGNED_IN unless the user is there and active.
  */
 extern void bambi_request_look(BambiRequest *request);
 

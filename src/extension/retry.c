@@ -76,7 +76,7 @@ retry(PG_FUNCTION_ARGS)
 	TimestampTz period;
 	BambiQuota	quota;
 	pg_uuid_t	user;
-	Datum		values[5];
+	Datum		values[6];
 	Datum		turn;
 	bool		has_turn;
 	bool		is_null;
@@ -108,6 +108,7 @@ retry(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(bambi_next_turn(has_turn, DatumGetInt64(turn),
 											  quota.weight));
 	values[4] = TimestampTzGetDatum(period);
+	values[5] = CStringGetTextDatum(quota.plan);
 	bambi_execute(&bambi_client_requeue, values, NULL);
 	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
 	bambi_tell_waiters_at_commit(id);

@@ -27,6 +27,22 @@ int			bambi_shutdown_grace = 10;
 char	   *bambi_key_service = NULL;
 char	   *bambi_key_file = NULL;
 char	   *bambi_ca_file = NULL;
+int			bambi_max_input_bytes = 64 * 1024;
+char	   *bambi_store = NULL;
+char	   *bambi_store_directory = NULL;
+char	   *bambi_store_prefix = NULL;
+char	   *bambi_store_public_url = NULL;
+char	   *bambi_store_networks = NULL;
+char	   *bambi_s3_endpoint = NULL;
+char	   *bambi_s3_bucket = NULL;
+char	   *bambi_s3_region = NULL;
+char	   *bambi_s3_address_style = NULL;
+char	   *bambi_s3_credentials_file = NULL;
+char	   *bambi_supabase_url = NULL;
+char	   *bambi_supabase_bucket = NULL;
+char	   *bambi_supabase_key_file = NULL;
+bool		bambi_supabase_public = false;
+char	   *bambi_link_url = NULL;
 char	   *bambi_courier_path = NULL;
 char	   *bambi_spool_directory = NULL;
 char	   *bambi_authenticators = NULL;
@@ -52,6 +68,31 @@ check_user_id(char **value, void **extra, GucSource source)
 	if (**value == '\0' || bambi_uuid_parse(*value, &id))
 		return true;
 	GUC_check_errdetail("The value must be a user's id, a uuid.");
+	return false;
+}
+
+static bool
+check_store(char **value, void **extra, GucSource source)
+{
+	static const char *const known[] = {
+		"database", "filesystem", "s3", "supabase"
+	};
+
+	for (size_t i = 0; i < lengthof(known); i++)
+	{
+		if (strcmp(*value, known[i]) == 0)
+			return true;
+	}
+	GUC_check_errdetail("The stores are database, filesystem, s3, supabase.");
+	return false;
+}
+
+static bool
+check_address_style(char **value, void **extra, GucSource source)
+{
+	if (strcmp(*value, "path") == 0 || strcmp(*value, "host") == 0)
+		return true;
+	GUC_check_errdetail("The styles are path and host.");
 	return false;
 }
 
@@ -123,12 +164,81 @@ define_call_settings(void)
 							1024, 4 * 1024 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("bambi.max_input_bytes",
+							"Largest sum of pictures that one generation edits.",
+							NULL,
+							&bambi_max_input_bytes, 64 * 1024, 64, 256 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB,
+							NULL, NULL, NULL);
 	DefineCustomStringVariable("bambi.ca_file",
 							   "Certificates that providers are checked by.",
 							   "Empty: those of the system.",
 							   &bambi_ca_file, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   check_path, NULL, NULL);
+}
+
+/* One that only operators see and set, at any reload. */
+static void
+define_text(const char *name, const char *description, const char *more,
+			char **variable, const char *otherwise,
+			GucStringCheckHook check)
+{
+	DefineCustomStringVariable(name, description, more, variable, otherwise,
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check, NULL,
+							   NULL);
+}
+
+static void
+define_store_settings(void)
+{
+	define_text("bambi.store", "Where pictures are kept.",
+				"database, filesystem, s3 or supabase; a plan may say otherwise.",
+				&bambi_store, "database", check_store);
+	define_text("bambi.store_directory",
+				"Directory of the store \"filesystem\".", NULL,
+				&bambi_store_directory, "", check_path);
+	define_text("bambi.store_prefix",
+				"What keys of objects in s3 and supabase begin with.", NULL,
+				&bambi_store_prefix, "", NULL);
+	define_text("bambi.store_public_url",
+				"Address below which anybody may fetch objects of s3 or supabase.",
+				"Empty: nobody may, and links expire.",
+				&bambi_store_public_url, "", NULL);
+	define_text("bambi.store_networks",
+				"Private networks that a store's address may lie in.", NULL,
+				&bambi_store_networks, "", NULL);
+	define_text("bambi.s3_endpoint", "Address of the store \"s3\".", NULL,
+				&bambi_s3_endpoint, "", NULL);
+	define_text("bambi.s3_bucket", "Its bucket.", NULL,
+				&bambi_s3_bucket, "", NULL);
+	define_text("bambi.s3_region", "Its region.", NULL,
+				&bambi_s3_region, "us-east-1", NULL);
+	define_text("bambi.s3_address_style",
+				"Where the bucket stands in its addresses: path or host.", NULL,
+				&bambi_s3_address_style, "path", check_address_style);
+	define_text("bambi.s3_credentials_file",
+				"File with its credentials, in the form that AWS's programs share.",
+				NULL,
+				&bambi_s3_credentials_file, "", check_path);
+	define_text("bambi.supabase_url",
+				"Address of the project of the store \"supabase\".", NULL,
+				&bambi_supabase_url, "", NULL);
+	define_text("bambi.supabase_bucket", "Its bucket.", NULL,
+				&bambi_supabase_bucket, "", NULL);
+	define_text("bambi.supabase_key_file", "File with its service key.", NULL,
+				&bambi_supabase_key_file, "", check_path);
+	DefineCustomBoolVariable("bambi.supabase_public",
+							 "Whether its bucket is public.", NULL,
+							 &bambi_supabase_public, false,
+							 PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							 NULL, NULL, NULL);
+	DefineCustomStringVariable("bambi.link_url",
+							   "Address at which bambi_image_by_link answers.",
+							   "Links to pictures in database and filesystem begin with it.",
+							   &bambi_link_url, "",
+							   PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
 }
 
 static void
@@ -171,6 +281,7 @@ bambi_define_settings(void)
 {
 	define_worker_settings();
 	define_call_settings();
+	define_store_settings();
 	define_key_settings();
 	define_identity_settings();
 	DefineCustomStringVariable("bambi.debug_points",

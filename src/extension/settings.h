@@ -21,6 +21,22 @@ extern int	bambi_shutdown_grace;	/* s */
 extern char *bambi_key_service;
 extern char *bambi_key_file;
 extern char *bambi_ca_file;
+extern int	bambi_max_input_bytes;	/* kB */
+extern char *bambi_store;
+extern char *bambi_store_directory;
+extern char *bambi_store_prefix;
+extern char *bambi_store_public_url;
+extern char *bambi_store_networks;
+extern char *bambi_s3_endpoint;
+extern char *bambi_s3_bucket;
+extern char *bambi_s3_region;
+extern char *bambi_s3_address_style;
+extern char *bambi_s3_credentials_file;
+extern char *bambi_supabase_url;
+extern char *bambi_supabase_bucket;
+extern char *bambi_supabase_key_file;
+extern bool bambi_supabase_public;
+extern char *bambi_link_url;
 extern char *bambi_courier_path;
 extern char *bambi_spool_directory;
 extern char *bambi_authenticators;

@@ -16,7 +16,9 @@
 #include "utils/builtins.h"
 
 #include "adopt.h"
+#include "agenda.h"
 #include "point.h"
+#include "progress.h"
 #include "settle.h"
 #include "shmem.h"
 #include "statements_worker.h"
@@ -254,6 +256,7 @@ settle_succeeded(Batch *batch, TimestampTz now)
 		else
 		{
 			ended[ended_count++] = call;
+			bambi_progress_end(call);
 			if (!call->key_is_valid)
 				note_key_state(call, now);
 		}
@@ -309,6 +312,7 @@ settle_other(BambiCall *call, TimestampTz now)
 	deaths = DatumGetInt32(bambi_result(0, 1, &is_null)) + call->is_death;
 	is_cancelled = DatumGetBool(bambi_result(0, 2, &is_null));
 	ended[ended_count++] = call;
+	bambi_progress_end(call);
 
 	switch ((FrameResult) call->result)
 	{
@@ -451,6 +455,8 @@ bambi_settle_keep(void)
 			bambi_courier_append(&head, NULL, NULL);
 		}
 		ConditionVariableBroadcast(bambi_waiters_of(&call->id));
+		if (call->input_bytes > 0)
+			bambi_agenda.may_have_work = true;	/* there is room for others */
 		bambi_call_remove(call);
 	}
 	ended_count = 0;

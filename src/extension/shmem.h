@@ -36,6 +36,31 @@ typedef enum BambiWorkerState
 #define BAMBI_WAKE_CANCEL	0x02	/* a cancel of a claimed generation */
 #define BAMBI_WAKE_LOOK		0x04	/* pause, resume, setup: read the instance */
 #define BAMBI_WAKE_UNLOCK	0x08	/* a row that the worker may have skipped */
+#define BAMBI_WAKE_ERRAND	0x10	/* something is in the outbox */
+#define BAMBI_WAKE_ASK		0x20	/* a session asks the courier something */
+
+#define BAMBI_MAX_ASKS		8
+#define BAMBI_ASK_SIZE		2048
+#define BAMBI_REPLY_SIZE	8192
+
+typedef enum BambiAskState
+{
+	BAMBI_ASK_FREE = 0,
+	BAMBI_ASK_MADE,				/* by a session */
+	BAMBI_ASK_SENT,				/* by the worker, to the courier */
+	BAMBI_ASK_ANSWERED,
+	BAMBI_ASK_ABANDONED			/* sent, and the session has left */
+} BambiAskState;
+
+/* A session's question to the courier; the lock of BambiShared protects it. */
+typedef struct BambiAsk
+{
+	BambiAskState state;
+	uint32		serial;			/* tells the askers of a place apart */
+	bool		is_done;		/* the answer is one */
+	char		question[BAMBI_ASK_SIZE];	/* errand, JSON */
+	char		reply[BAMBI_REPLY_SIZE];	/* JSON */
+} BambiAsk;
 
 /*
  * One database's worker.  The lock of BambiShared protects database, state,
@@ -63,6 +88,9 @@ typedef struct BambiWorkerSlot
 	pg_atomic_uint64 retries;
 	pg_atomic_uint64 latency_ms_sum;
 	pg_atomic_uint32 courier_starts;
+
+	BambiAsk	asks[BAMBI_MAX_ASKS];
+	ConditionVariable ask_answered;
 
 	pg_atomic_uint32 web_waiters;	/* bambi_wait of authenticators' sessions */
 	ConditionVariable waiters[BAMBI_WAITER_LISTS];

@@ -48,6 +48,13 @@
 	" SELECT $2, $1, $6, $7, $8, $9, $10, q.reset_date FROM q" \
 	" RETURNING id, user_id"
 
+#define INSERT_QUEUED \
+	"INSERT INTO bambi_internal.queue (id, user_id, turn, store, inputs," \
+	"       input_bytes)" \
+	" SELECT g.id, g.user_id, $11," \
+	"        (SELECT store FROM bambi.plans WHERE plan_type = $12)," \
+	"        $13, $14 FROM g"
+
 /* $1 user.  A row if there is such an active user. */
 BambiStatement bambi_client_active_user = {
 	.sql = "SELECT FROM bambi.users WHERE id = $1 AND is_active",
@@ -90,28 +97,25 @@ BambiStatement bambi_client_release = {
  * Everything that decides about a request, one row for each model that its
  * name may mean: $1 user; $2 the name, or NULL for the plan's default; $3, $4
  * the name's parts before and after the slash; $5 configuration or NULL;
- * $6 now; $7 parameters.
+ * $6 now; $7 whether there are pictures to edit.
  * Gives the columns of bambi_quota_read, then those of request.c.
- *
- * A price whose size or quality is not listed, such as "auto", is taken to be
- * the highest of those that may be meant.
  */
 BambiStatement bambi_client_look = {
 	.sql =
 	"SELECT " QUOTA_COLUMNS ","
 	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $1),"
 	"       m.id, p.slug, p.slug || '/' || m.model_id,"
-	"       m.is_active AND p.is_active"
-	"         AND (m.retired_at IS NULL OR m.retired_at > $6),"
+	"       bambi_internal.is_offered(m, p, $6),"
 	"       m.capabilities, p.needs_key,"
-	"       c.count, c.id, c.status, c.fits, r.image, r.text_input,"
+	"       c.count, c.id, c.status, c.fits,"
+	"       r.units, r.sizes, r.qualities, r.amounts,"
 	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
 	"         SELECT count(*)::int FROM bambi_internal.queue"
 	"          WHERE user_id = $1) END"
 	"  FROM bambi.users u" PLAN_OF_USER
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
-	"    ON m.task = 'generate'"
+	"    ON (m.task = 'generate' OR $7)"
 	"   AND (m.model_id = $2"
 	"        OR m.model_id = $4 AND p.slug = $3"
 	"        OR $2 IS NULL AND m.id = pl.default_model_id)"
@@ -126,29 +130,16 @@ BambiStatement bambi_client_look = {
 	"                 AND c.status IN ('pending', 'valid', 'failing',"
 	"                                  'unknown') END) c ON true"
 	"  LEFT JOIN LATERAL ("
-	"    SELECT coalesce("
-	"             max(r.price) FILTER (WHERE r.unit = 'image'"
-	"               AND coalesce(r.size = w.size, r.size IS NULL)"
-	"               AND coalesce(r.quality = w.quality, r.quality IS NULL)),"
-	"             max(r.price) FILTER (WHERE r.unit = 'image'"
-	"               AND coalesce(r.quality = w.quality, r.quality IS NULL)),"
-	"             max(r.price) FILTER (WHERE r.unit = 'image'"
-	"               AND coalesce(r.size = w.size, r.size IS NULL)),"
-	"             max(r.price) FILTER (WHERE r.unit = 'image')) AS image,"
-	"           max(r.price) FILTER"
-	"             (WHERE r.unit = '1M text input tokens') AS text_input"
-	"      FROM bambi.model_prices r,"
-	"           (SELECT coalesce($7->>'size', m.capabilities"
-	"                     #>>'{parameters,size,default}') AS size,"
-	"                   coalesce($7->>'quality', m.capabilities"
-	"                     #>>'{parameters,quality,default}') AS quality"
-	"            OFFSET 0) w"
+	"    SELECT array_agg(r.unit) AS units, array_agg(r.size) AS sizes,"
+	"           array_agg(r.quality) AS qualities,"
+	"           array_agg(r.price) AS amounts"
+	"      FROM bambi.model_prices r"
 	"     WHERE r.model_id = m.id AND r.currency = 'USD'"
 	"       AND r.valid_from <= $6 AND r.valid_to > $6) r ON true"
 	" WHERE u.id = $1",
 	.nargs = 7,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
-	JSONBOID},
+	BOOLOID},
 	.is_generic = true,
 };
 
@@ -181,18 +172,19 @@ BambiStatement bambi_client_usable_keys = {
 /*
  * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now,
  * $4 next reset, $5 limit, $6 configuration, $7 model, $8 prompt,
- * $9 parameters, $10 estimate, $11 turn.  One row if it is queued, none if
- * the quota is used up.
+ * $9 parameters, $10 estimate, $11 turn, $12 plan, $13 pictures to edit,
+ * $14 bytes of those that the database keeps.  One row if it is queued, none
+ * if the quota is used up.
  */
 BambiStatement bambi_client_queue = {
 	.sql =
 	"WITH q AS (" RESERVE_SET " WHERE" RESERVE_IF "),"
 	" g AS (" INSERT_GENERATION ")"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn)"
-	" SELECT g.id, g.user_id, $11 FROM g",
-	.nargs = 11,
+	" " INSERT_QUEUED,
+	.nargs = 14,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
+		INT2OID, INT4OID
 	},
 	.is_generic = true,
 };
@@ -200,7 +192,7 @@ BambiStatement bambi_client_queue = {
 /*
  * Queues under an idempotency key what was reserved before: $1 user, $2 id,
  * $3 period of the reservation, $4 key, $5 hash of the request,
- * $6 to $11 as above.  First the key, which waits for another session that
+ * $6 to $14 as above.  First the key, which waits for another session that
  * inserts the same.  No row if the key is there already.
  */
 BambiStatement bambi_client_queue_once = {
@@ -211,11 +203,11 @@ BambiStatement bambi_client_queue_once = {
 	"  VALUES ($1, $4, $2, $5) ON CONFLICT DO NOTHING"
 	"  RETURNING $3 AS reset_date),"
 	" g AS (" INSERT_GENERATION ")"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn)"
-	" SELECT g.id, g.user_id, $11 FROM g",
-	.nargs = 11,
+	" " INSERT_QUEUED,
+	.nargs = 14,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
+		INT2OID, INT4OID
 	},
 	.is_generic = true,
 };
@@ -289,7 +281,11 @@ BambiStatement bambi_client_cancel_claimed = {
 	"       configuration_id, provider_id, model_id, request_type, images," \
 	"       cost, is_estimate, charged, created_at)" \
 	" SELECT g.user_id, g.id, g.attempts, g.configuration_id, m.provider_id," \
-	"        g.model_id, 'generate', 0, g.cost_estimate, true, 'unknown', $3" \
+	"        g.model_id, CASE WHEN EXISTS (" \
+	"          SELECT FROM bambi.generation_inputs n" \
+	"           WHERE n.generation_id = g.id AND n.user_id = g.user_id)" \
+	"          THEN 'edit' ELSE 'generate' END," \
+	"        0, g.cost_estimate, true, 'unknown', $3" \
 	"   FROM bambi.image_generations g JOIN bambi.models m ON m.id = g.model_id" \
 	"  WHERE g.id = $1 AND g.user_id = $2 AND g.status = 'uncertain'"
 
@@ -316,8 +312,7 @@ BambiStatement bambi_client_lock_for_retry = {
 	"SELECT " QUOTA_COLUMNS ","
 	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $2),"
 	"       g.status, g.quota_period,"
-	"       m.is_active AND p.is_active"
-	"         AND (m.retired_at IS NULL OR m.retired_at > $3),"
+	"       bambi_internal.is_offered(m, p, $3),"
 	"       p.slug || '/' || m.model_id,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
 	"         ('pending', 'valid', 'failing', 'unknown')"
@@ -336,7 +331,7 @@ BambiStatement bambi_client_lock_for_retry = {
 
 /*
  * Queues a generation once more: $1 id, $2 user, $3 now, $4 turn, $5 period
- * of its reservation.  Claims are numbered on from the last one, since the
+ * of its reservation, $6 plan.  Claims are numbered on from the last one, since the
  * number tells attempts apart; a courier that died over it is remembered.
  */
 BambiStatement bambi_client_requeue = {
@@ -350,13 +345,21 @@ BambiStatement bambi_client_requeue = {
 	"         finished_at = NULL, updated_at = $3"
 	"   WHERE id = $1 AND user_id = $2"
 	"  RETURNING id, user_id, attempts)"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths)"
+	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths,"
+	"        store, inputs, input_bytes)"
 	" SELECT g.id, g.user_id, $4, g.attempts, coalesce(("
 	"          SELECT (o.error_code = 'courier_died')::int"
 	"            FROM bambi.image_generations o"
-	"           WHERE o.id = $1 AND o.user_id = $2), 0) FROM g",
-	.nargs = 5,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID},
+	"           WHERE o.id = $1 AND o.user_id = $2), 0),"
+	"        (SELECT store FROM bambi.plans WHERE plan_type = $6),"
+	"        n.count, n.bytes"
+	"   FROM g, (SELECT count(*) AS count, coalesce(sum(bytes)"
+	"                     FILTER (WHERE data IS NOT NULL), 0) AS bytes"
+	"              FROM bambi.generation_inputs"
+	"             WHERE generation_id = $1 AND user_id = $2) n",
+	.nargs = 6,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
+	TEXTOID},
 	.is_generic = true,
 };
 
@@ -390,19 +393,6 @@ BambiStatement bambi_client_images = {
 	"  FROM bambi.images i WHERE i.generation_id = $1 AND i.user_id = $2",
 	.nargs = 2,
 	.types = {UUIDOID, UUIDOID},
-	.is_generic = true,
-};
-
-/* $1 generation, $2 user, $3 position.  Gives format, sha256, bytes. */
-BambiStatement bambi_client_picture = {
-	.sql =
-	"SELECT i.format, i.sha256, d.data FROM bambi.images i"
-	"  LEFT JOIN bambi.image_data d"
-	"    ON d.image_id = i.id AND d.user_id = i.user_id"
-	" WHERE i.generation_id = $1 AND i.user_id = $2 AND i.position = $3",
-	.nargs = 3,
-	.types = {UUIDOID, UUIDOID, INT4OID},
-	.is_read_only = true,
 	.is_generic = true,
 };
 

@@ -34,7 +34,6 @@ extern BambiStatement bambi_client_requeue;
 
 extern BambiStatement bambi_client_state;
 extern BambiStatement bambi_client_images;
-extern BambiStatement bambi_client_picture;
 
 extern BambiStatement bambi_client_sealing;
 extern BambiStatement bambi_client_sealing_key;

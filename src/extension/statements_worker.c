@@ -20,13 +20,15 @@
 /*
  * Claims for free slots, from a position on.  $1, $2 position (turn, id);
  * $3 how many; $4 incarnation; $5 now; $6 version, $7 system identifier,
- * $8 database oid that the instance must have.
- * Gives id, user_id, attempt, turn, key, job, key_is_valid.
+ * $8 database oid that the instance must have; $9 the store of those whose
+ * plan names none; $10 how many bytes of pictures to edit there is room for,
+ * $11 whether one generation may have more than that.
+ * Gives id, user_id, attempt, turn, key, job, key_is_valid, input_bytes.
  */
 BambiStatement bambi_worker_claim = {
 	.sql =
 	"WITH c AS MATERIALIZED ("
-	"  SELECT id, user_id FROM bambi_internal.queue"
+	"  SELECT id, user_id, turn, input_bytes FROM bambi_internal.queue"
 	"   WHERE (turn, id) > ($1, $2) AND claimed_by IS NULL"
 	"     AND (not_before IS NULL OR not_before <= $5)"
 	"     AND EXISTS (SELECT FROM bambi_internal.instance i"
@@ -34,12 +36,20 @@ BambiStatement bambi_worker_claim = {
 	"                    AND i.system_identifier = $7"
 	"                    AND i.database_oid = $8)"
 	"   ORDER BY turn, id LIMIT $3 FOR UPDATE SKIP LOCKED),"
+	" f AS ("
+	"  SELECT id, user_id FROM ("
+	"         SELECT id, user_id, input_bytes,"
+	"                sum(input_bytes) OVER (ORDER BY turn, id) AS so_far"
+	"           FROM c) w"
+	"   WHERE input_bytes = 0 OR so_far <= $10"
+	"      OR $11 AND so_far = input_bytes),"
 	" u AS ("
 	"  UPDATE bambi_internal.queue q"
 	"     SET claimed_by = $4, claimed_at = $5, attempt = q.attempt + 1"
-	"    FROM c"
-	"   WHERE q.id = c.id AND q.user_id = c.user_id AND q.claimed_by IS NULL"
-	"  RETURNING q.id, q.user_id, q.attempt, q.turn, q.tries)"
+	"    FROM f"
+	"   WHERE q.id = f.id AND q.user_id = f.user_id AND q.claimed_by IS NULL"
+	"  RETURNING q.id, q.user_id, q.attempt, q.turn, q.tries, q.store,"
+	"            q.inputs, q.input_bytes)"
 	" SELECT u.id, u.user_id, u.attempt, u.turn,"
 	"        coalesce(k.encrypted_api_key, ''),"
 	"        json_build_object("
@@ -50,9 +60,17 @@ BambiStatement bambi_worker_claim = {
 	"                        to_json(p.allowed_networks) END,"
 	"          'settings', CASE WHEN k.settings <> '{}' THEN"
 	"                        p.settings || k.settings ELSE p.settings END,"
+	"          'operator_settings', p.settings,"
 	"          'model', m.model_id, 'prompt', g.prompt,"
-	"          'parameters', g.parameters, 'store', 'database')::text,"
-	"        coalesce(k.status = 'valid', true)"
+	"          'parameters', g.parameters, 'store', coalesce(u.store, $9),"
+	"          'inputs', CASE WHEN u.inputs > 0 THEN ("
+	"             SELECT json_agg(json_build_object("
+	"                      'position', i.position, 'store', i.store,"
+	"                      'location', i.storage_path))"
+	"               FROM bambi.generation_inputs i"
+	"              WHERE i.generation_id = u.id AND i.user_id = u.user_id"
+	"                AND i.storage_path IS NOT NULL) END)::text,"
+	"        coalesce(k.status = 'valid', true), u.input_bytes"
 	"   FROM u"
 	"   JOIN bambi.image_generations g"
 	"     ON g.id = u.id AND g.user_id = u.user_id"
@@ -60,9 +78,20 @@ BambiStatement bambi_worker_claim = {
 	"   JOIN bambi.api_providers p ON p.id = m.provider_id"
 	"   LEFT JOIN bambi.api_configurations k"
 	"     ON k.id = g.configuration_id AND k.user_id = g.user_id",
-	.nargs = 8,
+	.nargs = 11,
 	.types = {INT8OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID,
-	TEXTOID, INT8OID, OIDOID},
+	TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID},
+	.is_generic = true,
+};
+
+/* What generation $1 of user $2 edits and the database keeps: position, data. */
+BambiStatement bambi_worker_inputs = {
+	.sql =
+	"SELECT position, data FROM bambi.generation_inputs"
+	" WHERE generation_id = $1 AND user_id = $2 AND data IS NOT NULL"
+	" ORDER BY position",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
 	.is_generic = true,
 };
 
@@ -96,6 +125,11 @@ BambiStatement bambi_worker_cancels = {
  * the moment, t; a kind of token without a price makes the cost unknown, not
  * zero; what came from the provider's cache counts among the input.
  */
+#define REQUEST_TYPE(is_edit) \
+	"CASE WHEN " is_edit " THEN 'edit' ELSE 'generate' END"
+#define HAS_INPUTS(id, user) \
+	"EXISTS (SELECT FROM bambi.generation_inputs n" \
+	"  WHERE n.generation_id = " id " AND n.user_id = " user ")"
 #define TOKENS(count, price) \
 	"CASE WHEN " count " > 0 THEN (" count ") * " price " ELSE 0 END"
 #define TOKEN_COST \
@@ -124,11 +158,13 @@ BambiStatement bambi_worker_cancels = {
 BambiStatement bambi_worker_settle_succeeded = {
 	.sql =
 	"WITH l AS MATERIALIZED ("
-	"  SELECT o.*, q.claimed_at, x.request_id, x.usage, x.charged, x.images"
+	"  SELECT o.*, q.claimed_at, q.inputs, x.request_id, x.usage, x.cost,"
+	"         x.billed, x.note, x.charged, x.images"
 	"    FROM unnest($1, $2, $3, $4, $5, $6, $7)"
 	"         o(id, user_id, attempt, incarnation, outcome, image_id, picture),"
 	"         jsonb_to_record(o.outcome::jsonb)"
-	"         x(request_id text, usage jsonb, charged text, images jsonb),"
+	"         x(request_id text, usage jsonb, cost numeric, billed int,"
+	"           note text, charged text, images jsonb),"
 	"         bambi_internal.queue q"
 	"   WHERE q.id = o.id AND q.user_id = o.user_id"
 	"     AND q.attempt = o.attempt AND q.claimed_by = o.incarnation"
@@ -146,8 +182,10 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"   GROUP BY model_id),"
 	" s AS MATERIALIZED ("
 	"  SELECT l.id, l.user_id, l.attempt, l.incarnation, l.claimed_at,"
-	"         l.request_id, l.usage, l.charged,"
-	"         jsonb_array_length(l.images) AS images, u.total AS tokens,"
+	"         l.inputs, l.request_id, l.usage, l.cost, l.note, l.charged,"
+	"         jsonb_array_length(l.images) AS images,"
+	"         coalesce(l.billed, jsonb_array_length(l.images)) AS billed,"
+	"         u.total AS tokens,"
 	"         coalesce(u.text_input, 0) AS text_input,"
 	"         coalesce(u.text_input_cached, 0) AS text_cached,"
 	"         coalesce(u.image_input, 0) AS image_input,"
@@ -166,32 +204,39 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"  UPDATE bambi.image_generations g"
 	"     SET status = 'succeeded', progress = 100, attempts = s.attempt,"
 	"         started_at = s.claimed_at, finished_at = $8, updated_at = $8,"
-	"         error_code = NULL, error_message = NULL,"
+	"         error_code = NULL, error_message = s.note,"
 	"         provider_request_id = s.request_id, tokens_used = s.tokens,"
-	"         cost = coalesce(" TOKEN_COST ","
-	"           g.cost_estimate * s.images"
+	"         cost = coalesce(s.cost, " TOKEN_COST ","
+	"           g.cost_estimate * s.billed"
 	"             / coalesce((g.parameters->>'n')::int, 1))"
 	"    FROM s WHERE g.id = s.id AND g.user_id = s.user_id"
 	"  RETURNING g.id, g.user_id, g.configuration_id, g.model_id, g.cost,"
-	"            g.tokens_used, s.attempt, s.usage, s.charged, s.images),"
+	"            g.tokens_used, s.attempt, s.usage, s.charged, s.images,"
+	"            s.inputs, s.cost IS NULL AND s.usage IS NULL AS is_estimate),"
+	" r AS ("
+	"  UPDATE bambi.generation_inputs i"
+	"     SET data = NULL, store = NULL, storage_path = NULL"
+	"    FROM s WHERE s.inputs > 0"
+	"     AND i.generation_id = s.id AND i.user_id = s.user_id),"
 	" i AS ("
 	"  INSERT INTO bambi.images (id, generation_id, user_id, position,"
-	"         storage_path, width, height, format, bytes, sha256, store,"
+	"         storage_path, url, width, height, format, bytes, sha256, store,"
 	"         revised_prompt)"
-	"  SELECT l.image_id, l.id, l.user_id, x.position, x.location, x.width,"
-	"         x.height, x.format, x.bytes, x.sha256, x.store,"
+	"  SELECT l.image_id, l.id, l.user_id, x.position, x.location, x.url,"
+	"         x.width, x.height, x.format, x.bytes, x.sha256, x.store,"
 	"         x.revised_prompt"
 	"    FROM l, jsonb_to_record(l.images->0) x(position smallint,"
-	"         location text, width int, height int, format text,"
+	"         location text, url text, width int, height int, format text,"
 	"         bytes bigint, sha256 text, store text, revised_prompt text)),"
 	" n AS ("
 	"  INSERT INTO bambi.images (generation_id, user_id, position,"
-	"         storage_path, width, height, format, bytes, sha256, store,"
+	"         storage_path, url, width, height, format, bytes, sha256, store,"
 	"         revised_prompt)"
-	"  SELECT l.id, l.user_id, x.position, x.location, x.width, x.height,"
-	"         x.format, x.bytes, x.sha256, x.store, x.revised_prompt"
+	"  SELECT l.id, l.user_id, x.position, x.location, x.url, x.width,"
+	"         x.height, x.format, x.bytes, x.sha256, x.store,"
+	"         x.revised_prompt"
 	"    FROM l, jsonb_to_recordset(l.images - 0) x(position smallint,"
-	"         location text, width int, height int, format text,"
+	"         location text, url text, width int, height int, format text,"
 	"         bytes bigint, sha256 text, store text, revised_prompt text)"
 	"   WHERE jsonb_array_length(l.images) > 1"
 	"  RETURNING id, generation_id, position),"
@@ -204,8 +249,9 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"         configuration_id, provider_id, model_id, request_type, images,"
 	"         tokens_used, usage, cost, is_estimate, charged, created_at)"
 	"  SELECT g.user_id, g.id, g.attempt, g.configuration_id, m.provider_id,"
-	"         g.model_id, 'generate', g.images, g.tokens_used, g.usage,"
-	"         g.cost, g.usage IS NULL, coalesce(g.charged, 'yes'), $8"
+	"         g.model_id, " REQUEST_TYPE("g.inputs > 0") ", g.images,"
+	"         g.tokens_used, g.usage, g.cost, g.is_estimate,"
+	"         coalesce(g.charged, 'yes'), $8"
 	"    FROM g JOIN bambi.models m ON m.id = g.model_id)"
 	" SELECT id, image_id, 1::smallint FROM l"
 	" UNION ALL SELECT generation_id, id, position FROM n",
@@ -286,20 +332,21 @@ BambiStatement bambi_worker_end = {
 	"WITH x AS MATERIALIZED ("
 	"  SELECT * FROM jsonb_to_record($4::jsonb)"
 	"         x(code text, message text, request_id text, charged text,"
-	"           usage jsonb)),"
+	"           usage jsonb, cost numeric)),"
 	" p AS MATERIALIZED ("
 	"  SELECT quota_period, configuration_id, model_id, cost_estimate"
 	"    FROM bambi.image_generations WHERE id = $1 AND user_id = $2),"
 	" d AS ("
 	"  DELETE FROM bambi_internal.queue WHERE id = $1 AND user_id = $2"
-	"  RETURNING attempt, tries, claimed_at),"
+	"  RETURNING attempt, tries, claimed_at, inputs),"
 	" g AS ("
 	"  UPDATE bambi.image_generations g"
 	"     SET status = $3, error_code = x.code, error_message = x.message,"
 	"         held_reason = $6, provider_request_id = x.request_id,"
 	"         attempts = d.attempt, started_at = d.claimed_at,"
 	"         finished_at = $7, updated_at = $7,"
-	"         cost = CASE x.charged WHEN 'yes' THEN p.cost_estimate END,"
+	"         cost = CASE x.charged WHEN 'yes' THEN"
+	"                  coalesce(x.cost, p.cost_estimate) END,"
 	"         quota_period = CASE WHEN NOT $5 THEN g.quota_period END"
 	"    FROM x, p, d WHERE g.id = $1 AND g.user_id = $2),"
 	" r AS ("
@@ -310,8 +357,8 @@ BambiStatement bambi_worker_end = {
 	"        configuration_id, provider_id, model_id, request_type, images,"
 	"        usage, cost, is_estimate, charged, created_at)"
 	" SELECT $2, $1, d.attempt, p.configuration_id, m.provider_id,"
-	"        p.model_id, 'generate', 0, x.usage, p.cost_estimate, true,"
-	"        x.charged, $7"
+	"        p.model_id, " REQUEST_TYPE("d.inputs > 0") ", 0, x.usage,"
+	"        coalesce(x.cost, p.cost_estimate), x.cost IS NULL, x.charged, $7"
 	"   FROM x, p, d, bambi.models m"
 	"  WHERE m.id = p.model_id AND x.charged = 'yes' AND $3 <> 'uncertain'",
 	.nargs = 7,
@@ -450,7 +497,8 @@ BambiStatement bambi_worker_write_off = {
 	"         configuration_id, provider_id, model_id, request_type, images,"
 	"         cost, is_estimate, charged, created_at)"
 	"  SELECT l.user_id, l.id, l.attempts, l.configuration_id, m.provider_id,"
-	"         l.model_id, 'generate', 0, l.cost_estimate, true, 'unknown', $2"
+	"         l.model_id, " REQUEST_TYPE(HAS_INPUTS("l.id", "l.user_id"))
+	"         , 0, l.cost_estimate, true, 'unknown', $2"
 	"    FROM l JOIN bambi.models m ON m.id = l.model_id)"
 	" UPDATE bambi.image_generations g"
 	"    SET status = 'failed', cost = g.cost_estimate, updated_at = $2,"
@@ -468,5 +516,104 @@ BambiStatement bambi_worker_next_write_off = {
 	.sql =
 	"SELECT min(finished_at) FROM bambi.image_generations"
 	" WHERE status = 'uncertain' AND held_reason IS NOT NULL",
+	.is_generic = true,
+};
+
+/*
+ * How far a claim is, $5 percent: $1 id, $2 user, $3 attempt, $4 incarnation,
+ * $6 preview or NULL, $7 now.  A courtesy: what somebody holds is passed by.
+ */
+BambiStatement bambi_worker_progress = {
+	.sql =
+	"WITH q AS MATERIALIZED ("
+	"  SELECT id, user_id FROM bambi_internal.queue"
+	"   WHERE id = $1 AND user_id = $2 AND attempt = $3 AND claimed_by = $4"
+	"     FOR UPDATE SKIP LOCKED),"
+	" g AS ("
+	"  UPDATE bambi.image_generations g SET progress = $5, updated_at = $7"
+	"    FROM q WHERE g.id = $1 AND g.user_id = $2)"
+	" INSERT INTO bambi.previews (generation_id, user_id, data, updated_at)"
+	" SELECT q.id, q.user_id, $6, $7 FROM q WHERE $6 IS NOT NULL"
+	" ON CONFLICT (generation_id, user_id) DO UPDATE"
+	"    SET data = excluded.data, updated_at = excluded.updated_at",
+	.nargs = 7,
+	.types = {UUIDOID, UUIDOID, INT4OID, UUIDOID, INT2OID, BYTEAOID,
+	TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* The preview of a generation that is over: $1 id, $2 user. */
+BambiStatement bambi_worker_forget_preview = {
+	.sql =
+	"DELETE FROM bambi.previews WHERE generation_id = $1 AND user_id = $2",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
+	.is_generic = true,
+};
+
+/*
+ * Takes errands that are due, $1 now, $2 how many at the most, and puts each
+ * off until $3: then it is tried again, unless it was removed by then.
+ * Gives id, user_id, errand (JSON text), is_needed.
+ *
+ * The store "filesystem" keeps one file for equal pictures of a user.  It is
+ * not erased while an image has it; nor while a claim runs that is older than
+ * the deletion, and may have put the same picture before it.  (One that is
+ * younger dates the file anew, and the courier sees that.)
+ */
+BambiStatement bambi_worker_take_errands = {
+	.sql =
+	"WITH l AS MATERIALIZED ("
+	"  SELECT o.id, o.user_id FROM bambi_internal.outbox o"
+	"   WHERE (o.not_before IS NULL OR o.not_before <= $1)"
+	"     AND (o.errand->>'store' IS DISTINCT FROM 'filesystem'"
+	"          OR NOT EXISTS ("
+	"            SELECT FROM bambi_internal.queue q"
+	"             WHERE q.claimed_at <= o.created_at))"
+	"   ORDER BY o.not_before NULLS FIRST, o.id LIMIT $2"
+	"     FOR UPDATE SKIP LOCKED)"
+	" UPDATE bambi_internal.outbox o"
+	"    SET not_before = $3, attempts = o.attempts + 1"
+	"   FROM l WHERE o.id = l.id AND o.user_id = l.user_id"
+	" RETURNING o.id, o.user_id,"
+	"   (o.errand || jsonb_build_object('deleted_at_us',"
+	"      (extract(epoch FROM o.created_at) * 1000000)::bigint))::text,"
+	"   o.errand->>'store' IS DISTINCT FROM 'filesystem' OR NOT EXISTS ("
+	"     SELECT FROM bambi.images i"
+	"      WHERE i.user_id = o.user_id AND i.store = 'filesystem'"
+	"        AND i.storage_path = o.errand->>'location')",
+	.nargs = 3,
+	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* When the next errand is due: a time, -infinity for at once, or NULL. */
+BambiStatement bambi_worker_next_errand = {
+	.sql =
+	"SELECT coalesce(not_before, '-infinity') FROM bambi_internal.outbox"
+	" ORDER BY not_before NULLS FIRST, id LIMIT 1",
+	.is_generic = true,
+};
+
+/* Errand $1 of user $2 is done. */
+BambiStatement bambi_worker_errand_done = {
+	.sql = "DELETE FROM bambi_internal.outbox WHERE id = $1 AND user_id = $2",
+	.nargs = 2,
+	.types = {UUIDOID, UUIDOID},
+	.is_generic = true,
+};
+
+/*
+ * Errand $1 of user $2 failed because of $3 (JSON text): once more after a
+ * while from $4 on, which doubles up to about an hour.
+ */
+BambiStatement bambi_worker_errand_failed = {
+	.sql =
+	"UPDATE bambi_internal.outbox"
+	"   SET last_error = $3::jsonb->>'error',"
+	"       not_before = $4 + interval '1 s' * 2 ^ least(attempts, 12)"
+	" WHERE id = $1 AND user_id = $2",
+	.nargs = 4,
+	.types = {UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID},
 	.is_generic = true,
 };

@@ -29,5 +29,12 @@ extern BambiStatement bambi_worker_instance;
 extern BambiStatement bambi_worker_ensure_months;
 extern BambiStatement bambi_worker_write_off;
 extern BambiStatement bambi_worker_next_write_off;
+extern BambiStatement bambi_worker_inputs;
+extern BambiStatement bambi_worker_progress;
+extern BambiStatement bambi_worker_forget_preview;
+extern BambiStatement bambi_worker_take_errands;
+extern BambiStatement bambi_worker_next_errand;
+extern BambiStatement bambi_worker_errand_done;
+extern BambiStatement bambi_worker_errand_failed;
 
 #endif							/* BAMBI_STATEMENTS_WORKER_H */

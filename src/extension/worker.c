@@ -25,11 +25,14 @@
 #include "utils/memutils.h"
 
 #include "agenda.h"
+#include "ask.h"
 #include "calls.h"
 #include "courier_life.h"
 #include "courier_settings.h"
+#include "errands.h"
 #include "maintain.h"
 #include "point.h"
+#include "progress.h"
 #include "settle.h"
 #include "transaction.h"
 #include "turn.h"
@@ -62,6 +65,10 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.must_cancel = true;
 	if (asked & (BAMBI_WAKE_QUEUE | BAMBI_WAKE_UNLOCK))
 		bambi_agenda.may_have_work = true;
+	if (asked & BAMBI_WAKE_ERRAND)
+		bambi_agenda.errands_at = now;
+	if (asked & BAMBI_WAKE_ASK)
+		bambi_agenda.must_ask = true;
 	if ((asked & BAMBI_WAKE_UNLOCK) && bambi_agenda.settle_at != 0)
 		bambi_agenda.settle_at = now;
 }
@@ -94,6 +101,8 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.delayed_at);
 	sooner(&deadline, bambi_agenda.settle_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
+	if (!bambi_agenda.is_paused && bambi_courier_is_there())
+		sooner(&deadline, bambi_agenda.errands_at);
 	if (bambi_agenda.claim_at > now)
 		sooner(&deadline, bambi_agenda.claim_at);
 	if (!bambi_courier_is_there())
@@ -153,7 +162,7 @@ mind_the_clock(TimestampTz now)
 		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
 		&bambi_agenda.settle_at, &bambi_agenda.maintain_at,
-		&bambi_agenda.courier_at
+		&bambi_agenda.courier_at, &bambi_agenda.errands_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -176,11 +185,18 @@ run_once(void)
 	see_what_was_asked(now);
 	bambi_courier_care(now);
 	bambi_courier_listen(now);
+	bambi_progress_run(now);
 	if (bambi_turn_is_needed(now))
 		did_claim = bambi_turn_run(now);
 	if (bambi_settle_has_uncertain())
 		sooner(&bambi_agenda.maintain_at, now + BAMBI_WRITE_OFF_AFTER);
 	bambi_maintain(now);
+	bambi_errands_run(now);
+	if (bambi_agenda.must_ask && bambi_courier_is_there())
+	{
+		bambi_agenda.must_ask = false;
+		bambi_asks_send();
+	}
 	must_write = bambi_courier_send();
 	if (did_claim)
 		BAMBI_POINT("jobs-sent");
@@ -323,11 +339,13 @@ bambi_worker_main(Datum arg)
 		proc_exit(1);
 	bambi_calls_initialize();
 	bambi_courier_initialize();
+	bambi_asks_lost();			/* those of a worker before this one */
 
 	now = GetCurrentTimestamp();
 	bambi_turn_begin(now);
 	bambi_agenda.maintain_at = now;
 	bambi_agenda.courier_at = now;
+	bambi_agenda.errands_at = now;
 	while (!ShutdownRequestPending)
 		run_once();
 	take_leave();

@@ -84,7 +84,7 @@ frame_decode(const uint8_t in[FRAME_HEAD_SIZE], FrameHead *head)
 	head->json_len = get32(in + 40);
 	head->picture_len = get32(in + 44);
 
-	if (head->type < FRAME_SETTINGS || head->type > FRAME_SEALING_KEY)
+	if (head->type < FRAME_SETTINGS || head->type > FRAME_ERRAND_DONE)
 		return false;
 
 	/* each below its limit first, so that the sum cannot wrap around */

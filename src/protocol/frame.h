@@ -8,7 +8,8 @@
  * names.  The socket is a stream; both ends are non-blocking and do their
  * own reading and writing.  This file knows only the form.
  *
- * A generation's answer is zero or more PICTURE frames and then one OUTCOME,
+ * Before its JOB go the PICTURE frames of what a generation edits, with the
+ * same tag.  Its answer is zero or more PICTURE frames and then one OUTCOME,
  * all with the job's tag, id and attempt.  A spool file holds those same
  * frames, byte for byte.
  *
@@ -36,10 +37,18 @@ typedef enum FrameType
 	FRAME_TAKEN = 3,			/* worker: this tag's outcome is committed */
 	FRAME_CANCEL = 4,			/* worker: abort this tag if nothing is sent */
 	FRAME_OUTCOME = 5,			/* courier: status is a FrameResult; JSON */
-	FRAME_PICTURE = 6,			/* courier: status is the position, from 1 */
+	FRAME_PICTURE = 6,			/* courier: status is the position, from 1;
+								 * worker: a picture that the JOB of this tag,
+								 * which follows, is about to edit; 0 is its
+								 * mask */
 	FRAME_LOG = 7,				/* courier: status is a FrameLevel; plain text */
-	FRAME_SEALING_KEY = 8		/* courier: JSON {kid, service, public_key} or
+	FRAME_SEALING_KEY = 8,		/* courier: JSON {kid, service, public_key} or
 								 * {service, error} */
+	FRAME_PROGRESS = 9,			/* courier: status is the percentage of this
+								 * tag; a preview, perhaps */
+	FRAME_ERRAND = 10,			/* worker: JSON {kind, ...}, what is to be
+								 * done besides generations; tag is its own */
+	FRAME_ERRAND_DONE = 11		/* courier: status 1 if it is; JSON */
 } FrameType;
 
 /* How a job ended, in the status of an OUTCOME. */

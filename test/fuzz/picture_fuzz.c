@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "../../src/courier/picture.h"
+#include "../../src/protocol/picture.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

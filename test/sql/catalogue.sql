@@ -6,7 +6,8 @@ SET search_path = public;
 SET client_min_messages = error;
 
 -- Providers (a list):
-SELECT slug, name, adapter, needs_key, is_active, api_base_url, settings,
+SELECT slug, name, adapter, needs_key, is_active, api_base_url,
+       home_url IS NOT DISTINCT FROM api_base_url AS is_at_home, settings,
        allowed_networks
   FROM bambi.api_providers ORDER BY slug;
 
@@ -26,17 +27,19 @@ SELECT p.slug, m.model_id, m.is_active, m.task,
        LEFT JOIN bambi.models s ON s.id = m.successor_id
  ORDER BY p.slug, m.id;
 
--- Retired, but active; going, without a successor; a successor that goes:
+-- Inactive; going, without a successor; a successor that goes:
 SELECT m.model_id FROM bambi.models m
        LEFT JOIN bambi.models s ON s.id = m.successor_id
- WHERE m.is_active AND m.retired_at < '2026-11-23 00:00Z'
+ WHERE NOT m.is_active
     OR m.retired_at IS NOT NULL
        AND (s.id IS NULL OR s.retired_at IS NOT NULL);
 
 CREATE TEMP VIEW rules AS
-SELECT m.model_id, r.key AS parameter, r.value AS rule,
-       r.value ->> 'type' AS type, r.value -> 'default' AS "default"
-  FROM bambi.models m, jsonb_each(m.capabilities -> 'parameters') r;
+SELECT p.slug || '/' || m.model_id AS model_id, r.key AS parameter,
+       r.value AS rule, r.value ->> 'type' AS type,
+       r.value -> 'default' AS "default"
+  FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id,
+       jsonb_each(m.capabilities -> 'parameters') r;
 
 -- What each takes (a list):
 \pset format unaligned
@@ -46,25 +49,48 @@ SELECT parameter, type, rule - 'type' - 'default' AS limits, "default",
  ORDER BY parameter, min(model_id);
 \pset format aligned
 
+-- What each edits (a list):
+\pset format unaligned
+SELECT capabilities -> 'inputs' AS inputs,
+       string_agg(p.slug || '/' || m.model_id, ' '
+                  ORDER BY p.slug, m.model_id) AS models
+  FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
+ GROUP BY 1 ORDER BY min(p.slug), min(m.model_id);
+\pset format aligned
+
+-- Limits of these that nobody reads, or that are none:
+SELECT model_id FROM bambi.models
+ WHERE capabilities ? 'inputs'
+   AND NOT coalesce(
+       (capabilities -> 'inputs') - '{max,formats,max_bytes,max_total_bytes,mask,mask_max_bytes,square}'::text[] = '{}'
+       AND (capabilities #>> '{inputs,max}')::int >= 1
+       AND jsonb_array_length(capabilities #> '{inputs,formats}') > 0, false);
+
 -- Documents with something else in them, or without a longest prompt:
 SELECT model_id FROM bambi.models
- WHERE capabilities - 'prompt' - 'parameters' <> '{}'
+ WHERE capabilities - '{prompt,parameters,inputs,tokens,price_by,pictures_per_call}'::text[]
+       <> '{}'
     OR jsonb_typeof(capabilities #> '{prompt,max_length}')
        IS DISTINCT FROM 'number';
 
 -- Rules with words that nobody reads:
 SELECT model_id, parameter FROM rules
- WHERE type NOT IN ('string', 'integer', 'boolean', 'size') OR type IS NULL
-    OR rule - 'type' - 'default' - 'requires'
+ WHERE type NOT IN ('string', 'integer', 'number', 'boolean', 'size', 'json')
+    OR type IS NULL
+    OR rule - '{type,default,requires,value_requires,unpriced}'::text[]
        - CASE type WHEN 'string' THEN '{values,max_length}'
                    WHEN 'integer' THEN '{minimum,maximum}'
+                   WHEN 'number' THEN '{minimum,maximum}'
+                   WHEN 'json' THEN '{max_length}'
                    WHEN 'size' THEN '{values,free}'
                    ELSE '{}' END::text[] <> '{}';
 
 -- Rules that nothing can keep, or anything:
 SELECT model_id, parameter FROM rules
- WHERE type = 'integer' AND NOT coalesce(
-           (rule ->> 'minimum')::int <= (rule ->> 'maximum')::int, false)
+ WHERE type IN ('integer', 'number') AND NOT coalesce(
+           (rule ->> 'minimum')::numeric <= (rule ->> 'maximum')::numeric,
+           false)
+    OR type = 'json' AND NOT rule ? 'max_length'
     OR type = 'string' AND (rule ? 'values') = (rule ? 'max_length')
     OR type = 'size' AND NOT rule ? 'values'
     OR rule ? 'values' AND (jsonb_typeof(rule -> 'values') <> 'array'
@@ -94,13 +120,34 @@ SELECT r.model_id, s.size
                     BETWEEN (r.rule #>> '{free,min_area}')::int
                         AND (r.rule #>> '{free,max_area}')::int));
 
--- Requirements of something that is not there:
-SELECT r.model_id, r.parameter, q.key
+-- Requirements of something that is not there, or by a value that is none:
+CREATE TEMP VIEW requirements AS
+SELECT r.model_id, r.parameter, NULL AS value, q.key AS other, q.value AS needed
   FROM rules r, jsonb_each(r.rule -> 'requires') q
- WHERE r.rule ? 'requires'
+UNION ALL
+SELECT r.model_id, r.parameter, v.key, q.key, q.value
+  FROM rules r, jsonb_each(r.rule -> 'value_requires') v, jsonb_each(v.value) q;
+SELECT * FROM requirements q
+ WHERE NOT EXISTS (SELECT FROM rules o
+                    WHERE o.model_id = q.model_id AND o.parameter = q.other
+                      AND ((o.rule -> 'values') @> q.needed
+                           OR o.type = 'boolean'
+                          AND jsonb '[true, false]' @> q.needed))
+    OR value IS NOT NULL
    AND NOT EXISTS (SELECT FROM rules o
-                    WHERE o.model_id = r.model_id AND o.parameter = q.key
-                      AND (o.rule -> 'values') @> q.value);
+                    WHERE o.model_id = q.model_id AND o.parameter = q.parameter
+                      AND o.rule -> 'values' ? q.value);
+
+-- Factors of tokens for other qualities than the model takes, or not for all:
+SELECT model_id FROM bambi.models
+ WHERE capabilities ? 'tokens'
+   AND (SELECT array_agg(q ORDER BY q)
+          FROM jsonb_object_keys(capabilities #> '{tokens,q}') q)
+       IS DISTINCT FROM
+       (SELECT array_agg(v ORDER BY v)
+          FROM jsonb_array_elements_text(
+                   capabilities #> '{parameters,quality,values}') v
+         WHERE v <> 'auto');
 
 -- Prices (a list): how many a model has.
 SELECT p.slug, m.model_id,
@@ -115,8 +162,7 @@ SELECT p.slug, m.model_id,
 -- Prices to look at (a list):
 SELECT m.model_id, r.size, r.quality, r.price, r.currency
   FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id
- WHERE r.unit = 'image' AND r.size = '1024x1024'
-    OR m.model_id = 'sandbox'
+ WHERE r.unit = 'image' AND (r.size = '1024x1024' OR m.model_id = 'sandbox')
  ORDER BY m.id, r.price;
 SELECT r.price, r.unit, string_agg(m.model_id, ' ' ORDER BY m.model_id)
   FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id
@@ -125,13 +171,25 @@ SELECT r.price, r.unit, string_agg(m.model_id, ' ' ORDER BY m.model_id)
 
 -- For a size or quality that the model does not take:
 SELECT m.model_id, r.size, r.quality
-  FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id
- WHERE NOT coalesce(m.capabilities #> '{parameters,quality,values}'
-                    @> to_jsonb(r.quality), r.quality IS NULL)
-    OR NOT coalesce(m.capabilities #> '{parameters,size,values}'
-                    @> to_jsonb(r.size)
-                    OR m.capabilities #> '{parameters,size}' ? 'free',
-                    r.size IS NULL);
+  FROM bambi.model_prices r JOIN bambi.models m ON m.id = r.model_id,
+       LATERAL (SELECT m.capabilities -> 'parameters'
+                       -> coalesce(m.capabilities #>> '{price_by,size}',
+                                   'size') AS size,
+                       m.capabilities -> 'parameters'
+                       -> coalesce(m.capabilities #>> '{price_by,quality}',
+                                   'quality') AS quality) w
+ WHERE NOT coalesce((w.quality -> 'values') @> to_jsonb(r.quality),
+                    r.quality IS NULL)
+    OR NOT coalesce((w.size -> 'values') @> to_jsonb(r.size)
+                    OR w.size ? 'free', r.size IS NULL);
+
+-- Prices by parameters that are not there:
+SELECT m.model_id, b.key, b.value
+  FROM bambi.models m, jsonb_each_text(m.capabilities -> 'price_by') b
+ WHERE b.key NOT IN ('size', 'quality')
+    OR NOT m.capabilities -> 'parameters' ? b.value
+   AND EXISTS (SELECT FROM bambi.model_prices r
+                WHERE r.model_id = m.id AND r.size IS NOT NULL);
 
 -- Two prices for the same at the same time, unknown sources, other money:
 SELECT a.model_id, a.unit, a.size, a.quality

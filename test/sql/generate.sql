@@ -87,18 +87,17 @@ SELECT bambi_generate('d', 'openai/gpt-image-2', configuration =>
 SELECT prompt, model, right(configuration_id::text, 2) AS key, parameters,
        cost_estimate
   FROM bambi_generations WHERE prompt IN ('a', 'b', 'c', 'd') ORDER BY id;
-SELECT bambi_estimate('a', 'gpt-image-2', '{"quality": "low"}'),
-       bambi_estimate(repeat('a', 4000), 'gpt-image-2', '{"quality": "low"}'),
-       bambi_estimate('a', 'gpt-image-2', '{"n": 10}'),
-       bambi_estimate('a', 'gpt-image-2.6-flare') IS NULL AS unknown,
-       bambi_estimate('a');
 
 \echo *** prompts and models that are refused
 SELECT pg_temp.try(format('SELECT bambi_generate(%L, %L)', prompt, model))
   FROM (VALUES (NULL, NULL), ('', NULL), (repeat('a', 32001), NULL),
                ('a', ''), ('a', '/'), ('a', 'nothing'), ('a', 'sandbox/'),
                ('a', 'openai/sandbox'), ('a', 'SANDBOX'),
-               ('a', 'gpt-image-1'), ('a', 'openai/dall-e-3'))
+               ('a', 'gpt-image-1'), ('a', 'openai/dall-e-3'),
+               ('a', 'gemini-nano-banana-2.1'),
+               ('a', 'google/gemini-3.1-flash-image'),
+               ('a', 'imagen-4.0-generate-001'),
+               ('a', 'grok-imagine-image-pro'))
     v (prompt, model);
 
 \echo *** parameters that are refused
@@ -124,6 +123,25 @@ SELECT pg_temp.try(format('SELECT bambi_generate(''a'', %L, %L)', model,
     ('gpt-image-2', '{"quality": "best"}'),
     ('gpt-image-2', '{"user": 1}'),
     ('gpt-image-2', '{"prompt": "another"}'),
+    ('gpt-image-2', '{"output_format": "gif"}'),
+    ('gpt-image-2', '{"background": "transparent", "output_format": "jpeg"}'),
+    ('gpt-image-2', '{"partial_images": 2}'),
+    ('gpt-image-2', '{"partial_images": 2, "stream": false}'),
+    ('gpt-image-2', '{"partial_images": 4, "stream": true}'),
+    ('google/gemini-3-pro-image', '{"image_size": "512"}'),
+    ('google/gemini-3-pro-image', '{"image_size": "1k"}'),
+    ('google/gemini-3-pro-image', '{"labels": {}}'),
+    ('google/gemini-3-pro-image', '{"safety_settings": "none"}'),
+    ('vertex/gemini-3-pro-image', '{"output_compression": 80}'),
+    ('vertex/gemini-3-pro-image', '{"output_compression": 80,
+                                    "output_format": "png"}'),
+    ('grok-imagine-image-2.0', '{"size": "1024x1024"}'),
+    ('grok-imagine-image-2.0', '{"quality": "high"}'),
+    ('grok-imagine-image-2.0', '{"storage_options": true}'),
+    ('grok-imagine-image', '{"quality": "low"}'),
+    ('gpt-image-2.6-flare', '{"frame_count": 8}'),
+    ('gpt-image-2.6-flare', '{"frame_count": 65, "output_format": "gif"}'),
+    ('gpt-image-2.6-flare', '{"output_format": "svg"}'),
     ('gpt-image-2', '{"output_compression": 50}'),
     ('gpt-image-2', '{"output_compression": 50, "output_format": "png"}'),
     ('gpt-image-2', '{"output_compression": 101, "output_format": "webp"}'))
@@ -133,8 +151,11 @@ SELECT pg_temp.try(format('SELECT bambi_generate(''a'', ''gpt-image-2'', %L)',
 SELECT pg_temp.try(format('SELECT bambi_generate(''a'', ''gpt-image-2'', %L)',
     jsonb_build_object(repeat('u', 129), 1)));
 \echo *** and some at the edge that are not
-SELECT count(bambi_generate('edge', 'gpt-image-2', parameters))
+SELECT count(bambi_generate('edge', 'gpt-image-2.6-flare', parameters))
   FROM (VALUES (jsonb '{"n": 10, "size": "3072x1024"}'),
+               ('{"background": "transparent"}'),
+               ('{"stream": true, "partial_images": 3}'),
+               ('{"output_format": "gif", "frame_count": 2}'),
                ('{"output_compression": 0, "output_format": "webp"}'),
                ('{"size": "1024x640"}')) v (parameters);
 

@@ -81,7 +81,7 @@ SELECT public.bambi_generate('a', 'sandbox', '{"n": 1}',
                              idempotency_key => 'k') AS g \gset
 SELECT public.bambi_generate('b', 'openai/gpt-image-2');
 SELECT public.bambi_generate('b', 'dall-e-2');
-SELECT public.bambi_estimate('a') IS NOT NULL;
+SELECT is_complete FROM public.bambi_estimate();
 SELECT public.bambi_add_key('openai', 'sk-test-0123456789') AS k \gset
 SELECT public.bambi_replace_key(:'k', 'sk-test-9876543210');
 SELECT public.bambi_generate('b', 'openai/gpt-image-2') AS h \gset

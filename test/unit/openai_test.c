@@ -6,7 +6,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "../../src/courier/picture.h"
+#include "../../src/protocol/picture.h"
 #include "check.h"
 #include "play.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/courier/picture.h"
+#include "../../src/protocol/picture.h"
 #include "check.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
@@ -40,6 +40,9 @@ static const uint8_t webp_extended[] = {
 	'V', 'P', '8', 'X', 10, 0, 0, 0, 0x10, 0, 0, 0,
 	0x7f, 0x02, 0, 0xdf, 0x01, 0
 };
+static const uint8_t gif[] = {
+	'G', 'I', 'F', '8', '9', 'a', 0x80, 0x02, 0xe0, 0x01, 0xf0, 0, 0, 0x3b
+};
 
 typedef struct Sample
 {
@@ -55,6 +58,7 @@ static const Sample samples[] = {
 	{"lossy webp", "webp", webp_lossy, sizeof(webp_lossy)},
 	{"lossless webp", "webp", webp_lossless, sizeof(webp_lossless)},
 	{"extended webp", "webp", webp_extended, sizeof(webp_extended)},
+	{"gif", "gif", gif, sizeof(gif)},
 };
 
 /* From memory of exactly this length, so that a look past it is seen. */
@@ -160,6 +164,13 @@ check_lies(void)
 		  "a canvas of 16777216 is too wide");
 	CHECK(sniff_changed(4, 12, "ALPH", 4) == PICTURE_BROKEN,
 		  "no other chunk comes first");
+
+	CHECK(sniff_changed(5, 6, "\0\0", 2) == PICTURE_BROKEN,
+		  "a gif has a width");
+	CHECK(sniff_changed(5, 6, "\xff\xff", 2) == PICTURE_TOO_LARGE,
+		  "a gif of 65535 is too wide");
+	CHECK(sniff_changed(5, 4, "8", 1) == PICTURE_UNKNOWN,
+		  "there is no GIF88a");
 }
 
 /* A jpeg that never comes to its frame must not be walked for ever. */

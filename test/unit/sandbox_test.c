@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/courier/picture.h"
+#include "../../src/protocol/picture.h"
 #include "../../src/courier/providers/provider.h"
 #include "check.h"
 
@@ -29,7 +29,10 @@ static Next
 draw(const char *prompt, json_t *parameters, Outcome *outcome)
 {
 	Exchange	x = {.arena = arena_create()};
-	Generation	g = {"sandbox", prompt, parameters, "id.1"};
+	Generation	g = {
+		.model = "sandbox",.prompt = prompt,.parameters = parameters,
+		.client_request_id = "id.1"
+	};
 	Next		next;
 
 	memset(outcome, 0, sizeof(*outcome));

@@ -53,6 +53,8 @@ check_texts(void)
 	expect("AIzaSyA-123_4 is refused", "*** is refused");
 	expect("AQ.Ab8RN6 hvs.CAESI AKIAIOSFODNN7 whsec_abcd",
 		   "*** *** *** ***");
+	expect("ya29.c.b0Aaekm1K and eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
+		   "*** and ***");
 	expect("a risk-averse task-force; FAQ. Please",
 		   "a risk-averse task-force; FAQ. Please");
 	expect("Authorization: Bearer abc.def-ghi", "Authorization: Bearer ***");

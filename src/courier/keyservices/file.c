@@ -4,21 +4,13 @@
  *		The key service for development: a private key in a PEM file.
  *
  * For development, because here the private half lies on the database's own
- * machine.  The file is refused where that would be careless: in the data
- * directory, which base backups carry away, readable by others, or somebody
- * else's.
+ * machine.
  *
  *-------------------------------------------------------------------------
  */
-#define _GNU_SOURCE				/* realpath */
-
 #include <ctype.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -26,12 +18,9 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
-#include <sys/stat.h>
 
+#include "../secret_file.h"
 #include "keyservice.h"
-
-/* A PEM of an RSA-8192 key has 6.5 kB. */
-#define MAX_FILE	(16 * 1024)
 
 /* Bytes of the public key's hash that name the key. */
 #define THUMBPRINT	16
@@ -39,8 +28,8 @@
 static EVP_PKEY *private_key;
 static char private_kid[JWE_MAX_NAME + 1];
 
-static const char *check_place(const char *path, const char *data_directory);
-static const char *read_key(const char *path, EVP_PKEY **key);
+static const char *read_key(const char *path, const char *data_directory,
+							EVP_PKEY **key);
 static bool name_key(const char *path, EVP_PKEY *key, char *kid);
 static char *print_public_key(Arena *arena, EVP_PKEY *key);
 
@@ -58,22 +47,22 @@ open_file(Exchange *x, SealingKey *sealing_key)
 	if (path == NULL || path[0] == '\0')
 		return exchange_fail(x, FAULT_KEY_SERVICE_DOWN,
 							 "bambi.key_file is not set");
-	problem = check_place(path, data_directory);
-	if (problem == NULL)
-		problem = read_key(path, &key);
+	problem = read_key(path, data_directory, &key);
 	if (problem == NULL && !name_key(path, key, private_kid))
-		problem = "the key file's name or public key cannot be used";
+		problem = " has a name or a public key that cannot be used";
 	if (problem == NULL)
 	{
 		sealing_key->public_pem = print_public_key(x->arena, key);
 		if (sealing_key->public_pem == NULL)
-			problem = "the public key cannot be written";
+			problem = " has a public key that cannot be written";
 	}
 	ERR_clear_error();
 	if (problem != NULL)
 	{
 		EVP_PKEY_free(key);
-		return exchange_fail(x, FAULT_KEY_SERVICE_DOWN, problem);
+		return exchange_fail(x, FAULT_KEY_SERVICE_DOWN,
+							 arena_printf(x->arena, "the key file%s",
+										  problem));
 	}
 	private_key = key;
 	strcpy(sealing_key->kid, private_kid);
@@ -81,70 +70,32 @@ open_file(Exchange *x, SealingKey *sealing_key)
 }
 
 static const char *
-check_place(const char *path, const char *data_directory)
+read_key(const char *path, const char *data_directory, EVP_PKEY **key)
 {
-	char		real_path[PATH_MAX];
-	char		real_directory[PATH_MAX];
+	uint8_t		bytes[SECRET_FILE_MAX];
 	size_t		len;
+	const char *problem = secret_file_read(path, data_directory, bytes, &len);
+	BIO		   *bio;
 
-	if (path[0] != '/')
-		return "the key file needs an absolute path";
-	if (realpath(path, real_path) == NULL)
-		return "the key file does not exist or is not accessible";
-	if (data_directory == NULL || data_directory[0] == '\0')
-		return NULL;
-	if (realpath(data_directory, real_directory) == NULL)
-		return "the data directory is not accessible";
-	len = strlen(real_directory);
-	if (strncmp(real_path, real_directory, len) == 0 && real_path[len] == '/')
-		return "the key file lies inside the data directory, where base "
-			"backups would carry it away";
-	return NULL;
-}
+	if (problem != NULL)
+		return problem;
+	bio = BIO_new_mem_buf(bytes, (int) len);
 
-static const char *
-read_key(const char *path, EVP_PKEY **key)
-{
-	struct stat st;
-	const char *problem = NULL;
-	char		bytes[MAX_FILE];
-	ssize_t		len = -1;
-	int			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return "the key file cannot be opened";
-
-	/* asked of the open file: the name may mean another one by now */
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		problem = "the key file is not a plain file";
-	else if ((st.st_mode & 07777) != 0600 && (st.st_mode & 07777) != 0400)
-		problem = "the key file must have mode 0600 or 0400";
-	else if (st.st_uid != geteuid())
-		problem = "the key file must belong to the server's user";
-	else if (st.st_size > MAX_FILE || (len = read(fd, bytes, MAX_FILE)) <= 0)
-		problem = "the key file cannot be read";
-	close(fd);
-
-	if (problem == NULL)
-	{
-		BIO		   *bio = BIO_new_mem_buf(bytes, (int) len);
-
-		/* "" as pass phrase: never ask a terminal for one */
-		if (bio != NULL)
-			*key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *) "");
-		BIO_free(bio);
-		if (*key == NULL || EVP_PKEY_get_base_id(*key) != EVP_PKEY_RSA)
-			problem = "the key file holds no RSA private key in PEM form";
-		else if (EVP_PKEY_get_bits(*key) < JWE_MIN_RSA_BITS ||
-				 EVP_PKEY_get_size(*key) > JWE_MAX_RSA_BYTES)
-			problem = "the key must have 3072 to 8192 bits";
-		if (problem != NULL)
-		{
-			EVP_PKEY_free(*key);
-			*key = NULL;
-		}
-	}
+	/* "" as pass phrase: never ask a terminal for one */
+	if (bio != NULL)
+		*key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *) "");
+	BIO_free(bio);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
+	if (*key == NULL || EVP_PKEY_get_base_id(*key) != EVP_PKEY_RSA)
+		problem = " holds no RSA private key in PEM form";
+	else if (EVP_PKEY_get_bits(*key) < JWE_MIN_RSA_BITS ||
+			 EVP_PKEY_get_size(*key) > JWE_MAX_RSA_BYTES)
+		problem = " must hold a key of 3072 to 8192 bits";
+	if (problem != NULL)
+	{
+		EVP_PKEY_free(*key);
+		*key = NULL;
+	}
 	return problem;
 }
 

@@ -11,9 +11,11 @@
 
 /* A line for each: src/courier/providers/NAME.c defines provider_NAME. */
 #define PROVIDERS \
+	PROVIDER(google) \
 	PROVIDER(openai) \
-	PROVIDER(xai) \
-	PROVIDER(sandbox)
+	PROVIDER(sandbox) \
+	PROVIDER(vertex) \
+	PROVIDER(xai)
 
 #define PROVIDER(name) extern const ProviderAdapter provider_##name;
 PROVIDERS

@@ -8,6 +8,9 @@
  * put may be asked twice for the same image after a crash, and must then
  * give the same location.  erase of something already gone is a success.
  *
+ * FAULT_STORE_DOWN is whatever an operator or time can mend; only a location
+ * that makes no sense or leads to nothing is FAULT_BAD_REQUEST.
+ *
  * x->settings are the settings of the server without their prefix
  * ("s3_bucket"), x->secret is what stands in the file that
  * credentials_setting names, and x->base_url is empty: an adapter makes whole
@@ -37,6 +40,7 @@ typedef struct StoreAdapter
 	bool		sends_bytes;	/* the bytes go back to the worker, in PICTURE */
 
 	const char *credentials_setting;	/* of the file with them, or NULL */
+	const char *own_setting;	/* that only who wants this store sets */
 
 	/* Why the settings will not do, as a constant, or NULL.  NULL: any will. */
 	const char *(*check) (const json_t *settings);
@@ -44,8 +48,12 @@ typedef struct StoreAdapter
 	/* *location is as in images.storage_path, in the arena. */
 	Next		(*put) (Exchange *x, const StoredImage *image, char **location);
 
-	/* Takes back what was put. */
-	Next		(*erase) (Exchange *x, const char *location);
+	/*
+	 * Takes back what was put, unless it was put again after deleted_at_us
+	 * (microseconds since 1970), when the row that names it was deleted.
+	 */
+	Next		(*erase) (Exchange *x, const char *location,
+						  int64_t deleted_at_us);
 
 	/* The bytes of what was put, malloc'ed and given. */
 	Next		(*get) (Exchange *x, const char *location, Picture *picture);
@@ -61,5 +69,8 @@ typedef struct StoreAdapter
 
 /* By name, or NULL. */
 extern const StoreAdapter *store_find(const char *name);
+
+/* One after the other, from 0; NULL after the last. */
+extern const StoreAdapter *store_at(int place);
 
 #endif							/* BAMBI_STORE_H */

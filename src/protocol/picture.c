@@ -153,6 +153,18 @@ read_webp(const uint8_t *bytes, size_t len, Size *size)
 	return false;
 }
 
+/* The logical screen, right behind the signature. */
+static bool
+read_gif(const uint8_t *bytes, size_t len, Size *size)
+{
+	/* with the screen's descriptor and at least the trailer */
+	if (len < 14)
+		return false;
+	size->width = little16(bytes + 6);
+	size->height = little16(bytes + 8);
+	return true;
+}
+
 PictureVerdict
 picture_sniff(const uint8_t *bytes, size_t len, PictureFacts *facts)
 {
@@ -175,6 +187,12 @@ picture_sniff(const uint8_t *bytes, size_t len, PictureFacts *facts)
 	{
 		facts->format = "webp";
 		is_read = read_webp(bytes, len, &size);
+	}
+	else if (len >= 6 && (memcmp(bytes, "GIF89a", 6) == 0 ||
+						  memcmp(bytes, "GIF87a", 6) == 0))
+	{
+		facts->format = "gif";
+		is_read = read_gif(bytes, len, &size);
 	}
 	else
 		return PICTURE_UNKNOWN;

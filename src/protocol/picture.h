@@ -20,7 +20,7 @@
 typedef enum PictureVerdict
 {
 	PICTURE_OK = 0,
-	PICTURE_UNKNOWN,			/* neither png nor jpeg nor webp */
+	PICTURE_UNKNOWN,			/* neither png, jpeg, webp nor gif */
 	PICTURE_BROKEN,				/* one of these, but the header makes no sense
 								 * or is not all there */
 	PICTURE_TOO_LARGE			/* a side or the area is over its limit */
@@ -28,7 +28,8 @@ typedef enum PictureVerdict
 
 typedef struct PictureFacts
 {
-	const char *format;			/* "png", "jpeg", "webp"; NULL if unknown */
+	const char *format;			/* "png", "jpeg", "webp", "gif"; NULL if
+								 * unknown */
 	int			width;			/* 0 unless OK */
 	int			height;
 } PictureFacts;

@@ -1,0 +1,315 @@
+/*-------------------------------------------------------------------------
+ *
+ * job_keep.c
+ *		A job's pictures: what they are, and into their store.
+ *
+ * They are paid for, so from here on the job can only succeed.  A store that
+ * is down is waited for; where that may not be, they go into the database with
+ * the answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "../protocol/picture.h"
+#include "link.h"
+#include "point.h"
+#include "spool.h"
+#include "stores.h"
+
+/* Between attempts to put a picture; it doubles from the first on. */
+#define FIRST_PUT_DELAY_MS	500
+#define LONGEST_PUT_DELAY_MS	(30 * 1000)
+
+#define WARN_EVERY_MS	(60 * 1000)
+
+/* What has bytes and goes with the answer, whatever store it was meant for. */
+#define FALLBACK_STORE	"database"
+
+/* Set when there is no time to wait for a store any more. */
+static bool nothing_is_put_off;
+
+static void store_next(Work *work);
+
+/* ---- the pictures ---- */
+
+static bool
+hash_picture(const Picture *picture, char hex[65])
+{
+	static const EVP_MD *sha256;
+	static EVP_MD_CTX *context;
+	static const char digits[] = "0123456789abcdef";
+	unsigned char hash[32];
+	int			i;
+
+	/* fetched once: finding it costs more than hashing a small picture */
+	if (context == NULL)
+	{
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+		context = EVP_MD_CTX_new();
+	}
+	if (EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
+		EVP_DigestUpdate(context, picture->bytes, picture->len) != 1 ||
+		EVP_DigestFinal_ex(context, hash, NULL) != 1)
+		return false;
+	for (i = 0; i < 32; i++)
+	{
+		hex[2 * i] = digits[hash[i] >> 4];
+		hex[2 * i + 1] = digits[hash[i] & 15];
+	}
+	hex[64] = '\0';
+	return true;
+}
+
+/*
+ * Keeps those that are pictures.  One bad among several is no reason to
+ * throw away what was paid for.
+ */
+void
+work_keep_pictures(Work *work)
+{
+	int			i;
+
+	for (i = 0; i < work->outcome.picture_count; i++)
+	{
+		OutcomePicture *from = &work->outcome.pictures[i];
+		AnswerPicture *to = &work->pictures[work->picture_count];
+		PictureFacts facts;
+
+		if (from->picture.bytes != NULL && !from->picture.is_broken &&
+			from->picture.len <= FRAME_MAX_PICTURE &&
+			picture_sniff(from->picture.bytes, from->picture.len,
+						  &facts) == PICTURE_OK &&
+			hash_picture(&from->picture, to->sha256))
+		{
+			to->picture = from->picture;
+			to->format = facts.format;
+			to->width = facts.width;
+			to->height = facts.height;
+			to->revised_prompt = from->revised_prompt;
+			to->store = work->order.store->name;
+			to->is_sent = work->order.store->sends_bytes;
+			work->picture_count++;
+		}
+		else
+			free(from->picture.bytes);
+		from->picture.bytes = NULL;
+	}
+	if (work->picture_count == 0)
+	{
+		exchange_fail(&work->runner.x, FAULT_UNKNOWN,
+					  work->outcome.note != NULL ? work->outcome.note :
+					  "the provider's answer holds no usable picture");
+		work->runner.x.fault.charged = work->wrote ? CHARGED_UNKNOWN :
+			CHARGED_NO;
+		work_finish(work, &work->runner.x.fault);
+		return;
+	}
+	store_next(work);
+}
+
+/* ---- the store ---- */
+
+static Next
+step_store(Runner *runner)
+{
+	Work	   *work = runner->owner;
+	AnswerPicture *picture = &work->pictures[work->stored];
+	StoredImage image = {
+		.user = work->order.user,
+		.generation = work->job->id_text,
+		.position = work->stored + 1,
+		.format = picture->format,
+		.sha256 = picture->sha256,
+		.picture = &picture->picture,
+	};
+	char	   *location = NULL;
+	Next		next = work->order.store->put(&runner->x, &image, &location);
+
+	picture->location = location;
+	return next;
+}
+
+/*
+ * From the one that is due on, they go with the answer instead: the worker
+ * puts them into the database, and nothing is lost.
+ */
+static void
+send_instead(Work *work, AnswerPicture *pictures)
+{
+	for (int i = work->stored; i < work->picture_count; i++)
+	{
+		pictures[i].store = FALLBACK_STORE;
+		pictures[i].location = NULL;
+		pictures[i].url = NULL;
+		pictures[i].is_sent = true;
+	}
+}
+
+/*
+ * A store is down, and we may die before it is up again: what was paid for
+ * lies in the spool meanwhile.
+ */
+static void
+insure(Work *work)
+{
+	Job		   *job = work->job;
+	Fault		nothing = work_no_fault(work);
+	AnswerFacts facts = work_facts(job, RESULT_SUCCEEDED, &nothing);
+	AnswerPicture copies[MAX_PICTURES];
+	Answer		copy;
+	size_t		held = 0;
+
+	memcpy(copies, work->pictures, sizeof(copies));
+	send_instead(work, copies);
+	for (int i = 0; i < work->picture_count; i++)
+	{
+		Picture    *picture = &copies[i].picture;
+		uint8_t    *bytes = malloc(picture->len);
+
+		if (bytes == NULL)
+			abort();
+		memcpy(bytes, picture->bytes, picture->len);
+		picture->bytes = bytes;
+		held += picture->len;
+	}
+	facts.pictures = copies;
+	answer_build(&copy, &facts);
+	job->is_insured = spool_write(job->id_text, job->attempt, copy.parts,
+								  copy.part_count);
+	answer_free(&copy);
+	budget_grow(&work->share, held);
+	POINT("picture-insured");
+}
+
+static void
+put_again(LoopTimer *timer)
+{
+	store_next(timer->owner);
+}
+
+/* Not once for each of hundreds of pictures. */
+static void
+warn(const StoreAdapter *store, const Fault *fault)
+{
+	static int64_t warned_at;
+
+	if (warned_at != 0 && loop_now() - warned_at < WARN_EVERY_MS)
+		return;
+	warned_at = loop_now();
+	link_log(LEVEL_WARNING, "store \"%s\": %s", store->name, fault->message);
+}
+
+/* Waits for the store, for as long as it takes and somebody waits for us. */
+static void
+put_off(Work *work)
+{
+	const Fault *fault = &work->runner.x.fault;
+	int64_t		delay = LONGEST_PUT_DELAY_MS;
+
+	if (nothing_is_put_off)
+	{
+		send_instead(work, work->pictures);
+		work_succeed(work);
+		return;
+	}
+	if (!work->job->is_insured)
+		insure(work);
+	work->put_failures++;
+	warn(work->order.store, fault);
+	if (work->put_failures < 8)
+		delay = FIRST_PUT_DELAY_MS << (work->put_failures - 1);
+	if (fault->retry_after_ms > delay)
+		delay = fault->retry_after_ms;
+	work->put_timer.owner = work;
+	work->put_timer.expired = put_again;
+	loop_set_timer(&work->put_timer, delay < LONGEST_PUT_DELAY_MS ? delay :
+				   LONGEST_PUT_DELAY_MS);
+}
+
+/* Where anybody may fetch it for good, if the store says so without asking. */
+static void
+note_url(Work *work, AnswerPicture *picture)
+{
+	const StoreAdapter *store = work->order.store;
+	Exchange   *x = &work->runner.x;
+	char	   *url = NULL;
+
+	x->step = 0;
+	if (picture->location != NULL && store->link != NULL &&
+		store->link(x, picture->location, 0, &url) == NEXT_DONE)
+		picture->url = url;
+}
+
+static void
+store_ended(Runner *runner, Next next)
+{
+	Work	   *work = runner->owner;
+
+	exchange_clear_reply(&runner->x);
+	if (next == NEXT_DONE)
+	{
+		work->put_failures = 0;
+		note_url(work, &work->pictures[work->stored++]);
+		store_next(work);
+	}
+	else
+		put_off(work);
+}
+
+static void
+store_next(Work *work)
+{
+	Runner	   *runner = &work->runner;
+	const StoreAdapter *store = work->order.store;
+	const char *problem;
+
+	if (work->stored == work->picture_count)
+	{
+		work_succeed(work);
+		return;
+	}
+	/* it may have gone since: the settings are read again */
+	problem = stores_problem(store);
+	if (problem != NULL)
+	{
+		exchange_fail(&runner->x, FAULT_STORE_DOWN, problem);
+		put_off(work);
+		return;
+	}
+	stores_prepare(store, &runner->x);
+	runner->ranges = stores_ranges(&runner->range_count);
+	runner->deadline = loop_now() + STORE_TIMEOUT_MS;
+	runner->step = step_store;
+	runner->ended = store_ended;
+	runner_start(runner);
+}
+
+void
+work_keep_in_database(Work *work)
+{
+	loop_stop_timer(&work->put_timer);
+	send_instead(work, work->pictures);
+	work_succeed(work);
+}
+
+void
+job_put_nothing_off(void)
+{
+	nothing_is_put_off = true;
+}
+
+void
+job_stop_waiting(Job *job)
+{
+	if (job->work == NULL || job->work->put_timer.place == 0)
+		return;
+	loop_stop_timer(&job->work->put_timer);
+	send_instead(job->work, job->work->pictures);
+	work_succeed(job->work);
+}

@@ -1,0 +1,185 @@
+/*-------------------------------------------------------------------------
+ *
+ * vertex.c
+ *		Vertex AI, with an API key (express) or a service account.
+ *
+ * A service account logs in first.  A token that is refused all the same is
+ * exchanged once for a new one: a refusal proves that nothing was made, so
+ * that the same request may go out again, counted as another one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "gemini.h"
+#include "google_address.h"
+#include "google_error.h"
+#include "imagen.h"
+#include "service_account.h"
+
+/* exchange.step */
+#define ASK		0
+#define READ_TOKEN	1
+#define READ	2
+#define READ_LAST	3			/* no other token helps any more */
+#define READ_NEW_TOKEN	16		/* and the ordinal of what was refused */
+
+#define DEFAULT_LOCATION	"global"
+
+/* Where the models are, by who asks; NULL, and x->fault says why. */
+static const char *
+find_place(Exchange *x, const ServiceAccount *account)
+{
+	const char *project = exchange_setting(x, "project");
+	const char *location = exchange_setting(x, "location");
+
+	if (account == NULL)
+		return arena_printf(x->arena, "%s/v1/publishers/google", x->base_url);
+	if (project == NULL || project[0] == '\0')
+		project = account->project;
+	if (location == NULL || location[0] == '\0')
+		location = DEFAULT_LOCATION;
+	if (project == NULL || !google_address_is_plain(project) ||
+		!google_address_is_plain(location))
+	{
+		exchange_fail(x, FAULT_BAD_REQUEST,
+					  "the settings \"project\" and \"location\" must be "
+					  "plain names, and there must be a project");
+		return NULL;
+	}
+	return arena_printf(x->arena,
+						"%s/v1/projects/%s/locations/%s/publishers/google",
+						google_address_base(x, location), project, location);
+}
+
+/* The paid request; token is NULL for an API key. */
+static Next
+ask(Exchange *x, const Generation *g, const ServiceAccount *account,
+	const Secret *token, int ordinal)
+{
+	bool		is_imagen = imagen_has(g->model);
+	const char *place = find_place(x, account);
+	const char *model = google_address_model(x, g->model, is_imagen ?
+											 "predict" : "generateContent");
+	json_t	   *body;
+
+	if (place == NULL)
+		return NEXT_FAIL;
+	if (model == NULL)
+		return exchange_fail(x, FAULT_BAD_REQUEST,
+							 "the model's name is not possible");
+	if (is_imagen && account == NULL)
+		return exchange_fail(x, FAULT_BAD_REQUEST,
+							 "Imagen models need a service account, an API "
+							 "key is not enough");
+	body = is_imagen ? imagen_body(x, g) : gemini_body(x, g, true);
+	if (body == NULL)
+		return NEXT_FAIL;
+	exchange_post(x, "", body);
+	x->request.url = arena_printf(x->arena, "%s/%s", place, model);
+
+	/* never both: that is refused */
+	if (token != NULL)
+		exchange_secret_header(x, "Authorization", "Bearer ", token);
+	else if (x->secret != NULL)
+		exchange_secret_header(x, "x-goog-api-key", "", x->secret);
+	x->request.is_paid = true;
+	x->request.ordinal = ordinal;
+	x->request.picture_path = is_imagen ? IMAGEN_PICTURE_PATH :
+		GEMINI_PICTURE_PATH;
+	return NEXT_SEND;
+}
+
+static Next
+read_answer(Exchange *x, const Generation *g, Outcome *outcome)
+{
+	return imagen_has(g->model) ? imagen_read(x, g, outcome) :
+		gemini_read(x, g, outcome);
+}
+
+static Next
+generate_by_key(Exchange *x, const Generation *g, Outcome *outcome)
+{
+	if (x->step != ASK)
+		return read_answer(x, g, outcome);
+	x->step = READ;
+	return ask(x, g, NULL, NULL, 1);
+}
+
+/* Reads an answer to what was asked with a token. */
+static Next
+read_by_account(Exchange *x, const Generation *g, Outcome *outcome,
+				const ServiceAccount *account)
+{
+	const Secret *key = x->secret;
+	const Secret *token = service_account_token(x);
+	Next		next;
+
+	if (x->reply.status == 401)
+		service_account_drop_token(x);
+	if (x->reply.status == 401 && x->step == READ)
+	{
+		x->step = READ_NEW_TOKEN + x->request.ordinal;
+		return service_account_ask(x, account);
+	}
+	/* what an answer may echo is the token, not the key */
+	if (token != NULL)
+		x->secret = token;
+	next = read_answer(x, g, outcome);
+	x->secret = key;
+	return next;
+}
+
+static Next
+generate_by_account(Exchange *x, const Generation *g, Outcome *outcome,
+					const ServiceAccount *account)
+{
+	const Secret *token;
+	int			step = x->step;
+
+	if (step == READ || step == READ_LAST)
+		return read_by_account(x, g, outcome, account);
+
+	if (step == ASK)
+	{
+		token = service_account_token(x);
+		if (token == NULL)
+		{
+			x->step = READ_TOKEN;
+			return service_account_ask(x, account);
+		}
+	}
+	else
+	{
+		token = service_account_read(x);
+		if (token == NULL)
+			return NEXT_FAIL;
+	}
+	x->step = step >= READ_NEW_TOKEN ? READ_LAST : READ;
+	return ask(x, g, account, token,
+			   step >= READ_NEW_TOKEN ? step - READ_NEW_TOKEN + 1 : 1);
+}
+
+static Next
+vertex_generate(Exchange *x, const Generation *g, Outcome *outcome)
+{
+	ServiceAccount account;
+	Next		next;
+
+	if (x->secret == NULL || !service_account_is(x->secret))
+		next = generate_by_key(x, g, outcome);
+	else
+	{
+		next = service_account_open(x, &account);
+		if (next == NEXT_DONE)
+		{
+			next = generate_by_account(x, g, outcome, &account);
+			service_account_close(&account);
+		}
+	}
+	return next == NEXT_FAIL ? google_settle(x, outcome) : next;
+}
+
+const ProviderAdapter provider_vertex = {
+	.name = "vertex",
+	.needs_key = true,
+	.generate = vertex_generate,
+};

@@ -1,0 +1,232 @@
+/*-------------------------------------------------------------------------
+ *
+ * object.c
+ *		What the stores of objects have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "object.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "../percent.h"
+#include "../retry.h"
+
+/* Of a key, in S3; ours has less than 100 bytes without its prefix. */
+#define MAX_LOCATION	1024
+#define MAX_PREFIX		256
+
+/* S3 allows 63, Supabase 100. */
+#define MAX_BUCKET		100
+
+static const char *
+text_of(const json_t *settings, const char *name)
+{
+	const char *text = json_string_value(json_object_get(settings, name));
+
+	return text != NULL ? text : "";
+}
+
+static bool
+has_control_character(const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		if ((unsigned char) *text < ' ' || *text == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether every piece between slashes has a name that is not "." or "..".
+ * The last may be empty: a prefix ends anywhere.
+ */
+static bool
+is_plain_path(const char *path)
+{
+	while (*path != '\0')
+	{
+		size_t		len = strcspn(path, "/");
+
+		if (len == 0 || (len == 1 && path[0] == '.') ||
+			(len == 2 && path[0] == '.' && path[1] == '.'))
+			return false;
+		path += len + (path[len] == '/');
+	}
+	return true;
+}
+
+const char *
+object_check(const json_t *settings)
+{
+	const char *prefix = text_of(settings, "store_prefix");
+	const char *public_url = text_of(settings, "store_public_url");
+
+	if (strlen(prefix) > MAX_PREFIX || has_control_character(prefix) ||
+		!is_plain_path(prefix))
+		return "bambi.store_prefix is no beginning of a path such as "
+			"\"pictures/\"";
+	if (public_url[0] != '\0' && !object_is_address(public_url))
+		return "bambi.store_public_url is no address such as "
+			"\"https://cdn.example.com/pictures\"";
+	return NULL;
+}
+
+bool
+object_is_address(const char *text)
+{
+	static const char host[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
+	size_t		len;
+
+	if (strncasecmp(text, "https://", 8) == 0)
+		text += 8;
+	else if (strncasecmp(text, "http://", 7) == 0)
+		text += 7;
+	else
+		return false;
+	len = strspn(text, host);
+	if (len == 0 || (text[len] != '\0' && text[len] != '/'))
+		return false;
+	text += len;
+
+	/* as it stands: what needs encoding comes encoded */
+	return strpbrk(text, " \"<>?#\\^`{|}") == NULL &&
+		!has_control_character(text) && strstr(text, "//") == NULL &&
+		strstr(text, "/.") == NULL &&
+		(text[0] == '\0' || text[strlen(text) - 1] != '/');
+}
+
+bool
+object_is_bucket(const char *text)
+{
+	static const char allowed[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+
+	return text[0] != '\0' && text[0] != '.' && strlen(text) <= MAX_BUCKET &&
+		text[strspn(text, allowed)] == '\0';
+}
+
+char *
+object_location(Exchange *x, const StoredImage *image)
+{
+	return arena_printf(x->arena, "%s%s/%s/%d.%s",
+						text_of(x->settings, "store_prefix"), image->user,
+						image->generation, image->position, image->format);
+}
+
+bool
+object_location_is_fine(const char *location)
+{
+	size_t		len = strlen(location);
+
+	return len > 0 && len <= MAX_LOCATION && location[len - 1] != '/' &&
+		!has_control_character(location) && is_plain_path(location);
+}
+
+char *
+object_media_type(Exchange *x, const StoredImage *image)
+{
+	return arena_printf(x->arena, "image/%s", image->format);
+}
+
+Next
+object_public_link(Exchange *x, const char *location, char **url)
+{
+	const char *public_url = text_of(x->settings, "store_public_url");
+
+	if (public_url[0] == '\0')
+		return object_fail_request(x, "the image store has no addresses that "
+								   "are good for ever");
+	*url = arena_printf(x->arena, "%s/%s", public_url,
+						percent_encode(x->arena, location, true));
+	return NEXT_DONE;
+}
+
+bool
+object_is_done(const Exchange *x)
+{
+	return x->reply.transport == TRANSPORT_OK && x->reply.status >= 200 &&
+		x->reply.status <= 299;
+}
+
+static const char *
+name_transport(Transport transport)
+{
+	switch (transport)
+	{
+		case TRANSPORT_DNS:
+			return "the name of the image store's host does not resolve";
+		case TRANSPORT_TLS:
+			return "the image store's certificate or TLS handshake failed";
+		case TRANSPORT_ADDRESS:
+			return "the address of the image store is neither public nor in "
+				"bambi.store_networks";
+		case TRANSPORT_TIMEOUT:
+			return "the image store did not answer in time";
+		case TRANSPORT_RESET:
+		case TRANSPORT_RESET_BODY:
+			return "the connection to the image store was lost";
+		default:
+			return "the image store could not be reached";
+	}
+}
+
+Next
+object_fail(Exchange *x, long status, const char *reason)
+{
+	const char *message;
+
+	if (x->reply.transport != TRANSPORT_OK && reason == NULL)
+		message = name_transport(x->reply.transport);
+	else if (reason != NULL)
+		message = arena_printf(x->arena, "the image store answered %ld: %s",
+							   status, reason);
+	else
+		message = arena_printf(x->arena, "the image store answered %ld",
+							   status);
+	exchange_fail(x, FAULT_STORE_DOWN, message);
+	x->fault.may_repeat = true;
+	x->fault.retry_after_ms =
+		retry_hint_ms(NULL, exchange_reply_header(x, "retry-after"),
+					  exchange_reply_header(x, "date"));
+	return NEXT_FAIL;
+}
+
+Next
+object_fail_unprepared(Exchange *x, const char *problem)
+{
+	exchange_fail(x, FAULT_STORE_DOWN, problem);
+	x->fault.may_repeat = true;
+	return NEXT_FAIL;
+}
+
+Next
+object_fail_missing(Exchange *x)
+{
+	return object_fail_request(x, "the picture is no longer in the image "
+							   "store");
+}
+
+Next
+object_fail_request(Exchange *x, const char *problem)
+{
+	return exchange_fail(x, FAULT_BAD_REQUEST, problem);
+}
+
+Next
+object_take(Exchange *x, Picture *picture)
+{
+	if (x->reply.transport == TRANSPORT_TOO_LARGE)
+		return exchange_fail(x, FAULT_RESPONSE_TOO_LARGE,
+							 "the picture is larger than "
+							 "bambi.max_response_bytes allows");
+	if (x->reply.picture_count != 1 || x->reply.pictures[0].is_broken)
+		return object_fail(x, x->reply.status, "no picture");
+	*picture = x->reply.pictures[0];
+	memset(&x->reply.pictures[0], 0, sizeof(Picture));
+	x->reply.picture_count = 0;
+	return NEXT_DONE;
+}

@@ -1,0 +1,324 @@
+/*-------------------------------------------------------------------------
+ *
+ * s3.c
+ *		The image store in a bucket of Amazon S3, or of anything that speaks
+ *		as it does.
+ *
+ * The credentials are a file in the form that AWS's own programs share
+ * (~/.aws/credentials), of which the profile "default" counts.
+ *
+ * As in the Amazon S3 API reference: PutObject, GetObject, DeleteObject, and
+ * "Error responses".
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "../percent.h"
+#include "../sigv4.h"
+#include "object.h"
+
+#define DEFAULT_REGION	"us-east-1"
+
+/* The longest code has 45 letters. */
+#define MAX_CODE	64
+
+enum
+{
+	ASK,
+	READ
+};
+
+static const char *read_credentials(Exchange *x, SigV4 *signer);
+
+static const char *
+setting(const json_t *settings, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(settings, name));
+
+	return text != NULL && text[0] != '\0' ? text : otherwise;
+}
+
+static const char *
+check(const json_t *settings)
+{
+	static const char allowed[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	const char *endpoint = setting(settings, "s3_endpoint", NULL);
+	const char *bucket = setting(settings, "s3_bucket", NULL);
+	const char *region = setting(settings, "s3_region", DEFAULT_REGION);
+	const char *style = setting(settings, "s3_address_style", "path");
+
+	if (endpoint == NULL)
+		return "bambi.s3_endpoint is not set";
+	if (!object_is_address(endpoint))
+		return "bambi.s3_endpoint is no address such as "
+			"\"https://s3.eu-central-1.amazonaws.com\"";
+	if (bucket == NULL)
+		return "bambi.s3_bucket is not set";
+	if (!object_is_bucket(bucket))
+		return "bambi.s3_bucket is no name of a bucket";
+	if (region[strspn(region, allowed)] != '\0')
+		return "bambi.s3_region is no name of a region";
+	if (strcmp(style, "path") != 0 && strcmp(style, "host") != 0)
+		return "bambi.s3_address_style is neither \"path\" nor \"host\"";
+	return object_check(settings);
+}
+
+/* Sets signer; false with x->fault set. */
+static bool
+prepare(Exchange *x, SigV4 *signer)
+{
+	const char *problem = check(x->settings);
+
+	if (problem == NULL)
+		problem = read_credentials(x, signer);
+	if (problem != NULL)
+	{
+		object_fail_unprepared(x, problem);
+		return false;
+	}
+	signer->service = "s3";
+	signer->region = setting(x->settings, "s3_region", DEFAULT_REGION);
+	signer->now = x->now;
+	return true;
+}
+
+static const char *
+url_of(Exchange *x, const char *location)
+{
+	const char *endpoint = exchange_setting(x, "s3_endpoint");
+	const char *bucket = exchange_setting(x, "s3_bucket");
+	const char *style = setting(x->settings, "s3_address_style", "path");
+	const char *key = percent_encode(x->arena, location, true);
+	const char *host = strstr(endpoint, "://") + 3;
+
+	if (strcmp(style, "path") == 0)
+		return arena_printf(x->arena, "%s/%s/%s", endpoint, bucket, key);
+	return arena_printf(x->arena, "%.*s%s.%s/%s", (int) (host - endpoint),
+						endpoint, bucket, host, key);
+}
+
+/* The answer's "<Code>NoSuchKey</Code>", or NULL. */
+static const char *
+read_code(Exchange *x)
+{
+	static const char letters[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.";
+	const char *code = x->reply.body != NULL ?
+	strstr(x->reply.body, "<Code>") : NULL;
+	size_t		len;
+
+	if (code == NULL)
+		return NULL;
+	code += strlen("<Code>");
+	len = strspn(code, letters);
+	if (len == 0 || len > MAX_CODE || strncmp(code + len, "</Code>", 7) != 0)
+		return NULL;
+	return arena_strndup(x->arena, code, len);
+}
+
+/*
+ * Only a key that is missing: a missing bucket is 404 too, and so is a web
+ * server that knows nothing of S3.
+ */
+static bool
+is_missing(Exchange *x)
+{
+	const char *code = read_code(x);
+
+	return x->reply.status == 404 && code != NULL &&
+		strcmp(code, "NoSuchKey") == 0;
+}
+
+static Next
+put(Exchange *x, const StoredImage *image, char **location)
+{
+	SigV4		signer;
+
+	if (x->step == ASK)
+	{
+		if (!prepare(x, &signer))
+			return NEXT_FAIL;
+		exchange_put(x, url_of(x, object_location(x, image)),
+					 object_media_type(x, image), image->picture->bytes,
+					 image->picture->len);
+		sigv4_sign(x, &signer, image->sha256);
+		x->step = READ;
+		return NEXT_SEND;
+	}
+	if (!object_is_done(x))
+		return object_fail(x, x->reply.status, read_code(x));
+	*location = object_location(x, image);
+	return NEXT_DONE;
+}
+
+/* A request for what was put, without a body. */
+static Next
+ask(Exchange *x, const char *method, const char *location)
+{
+	SigV4		signer;
+
+	if (!object_location_is_fine(location))
+		return object_fail_request(x, "this is no location in the image "
+								   "store");
+	if (!prepare(x, &signer))
+		return NEXT_FAIL;
+	exchange_method(x, method, url_of(x, location));
+	sigv4_sign(x, &signer, SIGV4_EMPTY);
+	x->step = READ;
+	return NEXT_SEND;
+}
+
+static Next
+erase(Exchange *x, const char *location, int64_t deleted_at_us)
+{
+	(void) deleted_at_us;		/* each generation has keys of its own */
+	if (x->step == ASK)
+		return ask(x, "DELETE", location);
+	if (object_is_done(x) || is_missing(x))
+		return NEXT_DONE;
+	return object_fail(x, x->reply.status, read_code(x));
+}
+
+static Next
+get(Exchange *x, const char *location, Picture *picture)
+{
+	Next		next;
+
+	memset(picture, 0, sizeof(*picture));
+	if (x->step == ASK)
+	{
+		next = ask(x, "GET", location);
+		x->request.is_picture = true;
+		return next;
+	}
+	if (object_is_done(x) || x->reply.transport == TRANSPORT_TOO_LARGE)
+		return object_take(x, picture);
+	if (is_missing(x))
+		return object_fail_missing(x);
+	return object_fail(x, x->reply.status, read_code(x));
+}
+
+static Next
+make_link(Exchange *x, const char *location, int64_t expires, char **url)
+{
+	SigV4		signer;
+
+	if (!object_location_is_fine(location))
+		return object_fail_request(x, "this is no location in the image "
+								   "store");
+	if (expires == 0)
+		return object_public_link(x, location, url);
+	if (expires < 0 || expires > SIGV4_MAX_EXPIRES)
+		return object_fail_request(x, "a link into this image store is good "
+								   "for 7 days at most");
+	if (!prepare(x, &signer))
+		return NEXT_FAIL;
+	*url = sigv4_presign(x->arena, &signer, "GET", url_of(x, location),
+						 SIGV4_UNSIGNED, expires);
+	return NEXT_DONE;
+}
+
+/* ---- credentials ---- */
+
+/* Without the spaces around it. */
+static void
+trim(const char **text, size_t *len)
+{
+	while (*len > 0 && strchr(" \t\r", (*text)[0]) != NULL)
+	{
+		(*text)++;
+		(*len)--;
+	}
+	while (*len > 0 && strchr(" \t\r", (*text)[*len - 1]) != NULL)
+		(*len)--;
+}
+
+static bool
+is(const char *text, size_t len, const char *name)
+{
+	return len == strlen(name) && memcmp(text, name, len) == 0;
+}
+
+/* It becomes part of a header. */
+static bool
+is_printable(const char *text, size_t len)
+{
+	while (len > 0 && text[len - 1] > ' ' && text[len - 1] < 0x7f)
+		len--;
+	return len == 0;
+}
+
+static void
+take_line(Exchange *x, SigV4 *signer, const char *line, size_t len)
+{
+	const char *equals = memchr(line, '=', len);
+	const char *value;
+	size_t		name_len;
+	size_t		value_len;
+
+	if (equals == NULL || line[0] == '#' || line[0] == ';')
+		return;
+	name_len = (size_t) (equals - line);
+	value = equals + 1;
+	value_len = len - name_len - 1;
+	trim(&line, &name_len);
+	trim(&value, &value_len);
+	if (value_len == 0 || !is_printable(value, value_len))
+		return;
+
+	if (is(line, name_len, "aws_access_key_id"))
+		signer->access_key = arena_strndup(x->arena, value, value_len);
+	else if (is(line, name_len, "aws_secret_access_key"))
+		signer->secret_key = secret_create(x->arena, (const uint8_t *) value,
+										   value_len);
+	else if (is(line, name_len, "aws_session_token"))
+		signer->session_token = secret_create(x->arena,
+											  (const uint8_t *) value,
+											  value_len);
+}
+
+/* Returns NULL, or what is wrong with x->secret. */
+static const char *
+read_credentials(Exchange *x, SigV4 *signer)
+{
+	const char *text;
+	const char *end;
+	bool		is_default = false;
+
+	memset(signer, 0, sizeof(*signer));
+	if (x->secret == NULL)
+		return "the credentials of the image store are not there";
+	text = (const char *) x->secret->bytes;
+	end = text + x->secret->len;
+	while (text < end)
+	{
+		const char *newline = memchr(text, '\n', (size_t) (end - text));
+		const char *line = text;
+		size_t		len = (size_t) ((newline != NULL ? newline : end) - text);
+
+		text += len + 1;
+		trim(&line, &len);
+		if (len > 0 && line[0] == '[')
+			is_default = is(line, len, "[default]");
+		else if (len > 0 && is_default)
+			take_line(x, signer, line, len);
+	}
+	if (signer->access_key == NULL || signer->secret_key == NULL)
+		return "the file of bambi.s3_credentials_file has no "
+			"aws_access_key_id and aws_secret_access_key for the default "
+			"profile";
+	return NULL;
+}
+
+const StoreAdapter store_s3 = {
+	.name = "s3",
+	.credentials_setting = "s3_credentials_file",
+	.own_setting = "s3_bucket",
+	.check = check,
+	.put = put,
+	.erase = erase,
+	.get = get,
+	.link = make_link,
+};
