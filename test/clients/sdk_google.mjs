@@ -200,8 +200,8 @@ await test('gemini: or repeated, without heed to RetryInfo', async (assert) => {
 	await ask(patient, '[[mock fault=wait-34s times=2]] cat');
 	const [first, second] = pauses(mock.take());
 
-	assert.ok(between(first, 900, 3500), `${first} ms`);
-	assert.ok(between(second, 1800, 6000), `${second} ms`);
+	assert.ok(between(first, 900, 20000), `${first} ms`);
+	assert.ok(between(second, 1800, 20000), `${second} ms`);
 });
 
 await test('gemini: five attempts are the most', async (assert) => {
