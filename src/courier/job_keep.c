@@ -205,14 +205,18 @@ warn(const StoreAdapter *store, const Fault *fault)
 	link_log(LEVEL_WARNING, "store \"%s\": %s", store->name, fault->message);
 }
 
-/* Waits for the store, for as long as it takes and somebody waits for us. */
+/*
+ * Waits for the store, for as long as it takes and somebody waits for us; but
+ * not for one that is up and will never take such a picture.
+ */
 static void
 put_off(Work *work)
 {
 	const Fault *fault = &work->runner.x.fault;
 	int64_t		delay = LONGEST_PUT_DELAY_MS;
 
-	if (nothing_is_put_off)
+	warn(work->order.store, fault);
+	if (nothing_is_put_off || fault->class == FAULT_BAD_REQUEST)
 	{
 		send_instead(work, work->pictures);
 		work_succeed(work);
@@ -221,7 +225,6 @@ put_off(Work *work)
 	if (!work->job->is_insured)
 		insure(work);
 	work->put_failures++;
-	warn(work->order.store, fault);
 	if (work->put_failures < 8)
 		delay = FIRST_PUT_DELAY_MS << (work->put_failures - 1);
 	if (fault->retry_after_ms > delay)
