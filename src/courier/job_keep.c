@@ -70,8 +70,8 @@ hash_picture(const Picture *picture, char hex[65])
  * Keeps those that are pictures.  One bad among several is no reason to
  * throw away what was paid for.
  */
-void
-work_keep_pictures(Work *work)
+static void
+take_pictures(Work *work)
 {
 	int			i;
 
@@ -100,6 +100,12 @@ work_keep_pictures(Work *work)
 			free(from->picture.bytes);
 		from->picture.bytes = NULL;
 	}
+}
+
+void
+work_keep_pictures(Work *work)
+{
+	take_pictures(work);
 	if (work->picture_count == 0)
 	{
 		exchange_fail(&work->runner.x, FAULT_UNKNOWN,
@@ -293,12 +299,22 @@ store_next(Work *work)
 	runner_start(runner);
 }
 
-void
+bool
 work_keep_in_database(Work *work)
 {
 	loop_stop_timer(&work->put_timer);
+	if (work->picture_count == 0)
+	{
+		/* cut short while some were still asked for, or fetched */
+		take_pictures(work);
+		work->outcome.note =
+			"the courier had to end before all pictures came";
+	}
+	if (work->picture_count == 0)
+		return false;
 	send_instead(work, work->pictures);
 	work_succeed(work);
+	return true;
 }
 
 void

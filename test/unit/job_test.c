@@ -32,6 +32,7 @@ static char posted[65536];
 static size_t posted_len;
 static char gotten[65536];
 static atomic_int candidates;
+static atomic_bool is_waiting;	/* for an answer that never comes */
 
 /* ---- the provider ---- */
 
@@ -48,6 +49,16 @@ give_picture(int fd)
 		server_say(fd, (const char *) pixel.bytes, pixel.len);
 }
 
+/* Never answers. */
+static bool
+wait_for_end(int fd)
+{
+	char		byte;
+
+	is_waiting = true;
+	return recv(fd, &byte, 1, 0) > 0 && false;
+}
+
 static bool
 behave_to_get(int fd, const char *request)
 {
@@ -59,6 +70,8 @@ behave_to_get(int fd, const char *request)
 							 "Location: https://other.example/1\r\n", "");
 	if (strstr(request, "GET /files/1.png") != NULL)
 		return give_picture(fd);
+	if (strstr(request, "GET /files/never") != NULL)
+		return wait_for_end(fd);
 	return server_answer(fd, "404 Not Found", "", "");
 }
 
@@ -96,6 +109,10 @@ behave(int fd, const char *request, size_t len, int nth)
 		return give_addresses(fd, "1.png", "moved");
 	if (strstr(request, "half of it lost") != NULL)
 		return give_addresses(fd, "1.png", "away");
+	if (strstr(request, "half of it late") != NULL)
+		return give_addresses(fd, "1.png", "never");
+	if (strstr(request, "second never") != NULL && ++candidates > 1)
+		return wait_for_end(fd);
 	if (strstr(request, "all of it lost") != NULL)
 		return give_addresses(fd, "gone", "away");
 	if (strstr(request, "three candidates") != NULL)
@@ -107,7 +124,7 @@ behave(int fd, const char *request, size_t len, int nth)
 		return server_answer(fd, "400 Bad Request", "",
 							 "{\"error\":{\"status\":\"INVALID_ARGUMENT\","
 							 "\"message\":\"no more\"}}");
-	if (strstr(request, "candidates") != NULL)
+	if (strstr(request, "generateContent") != NULL)
 		return server_answer(fd, "200 OK", "", CANDIDATE);
 	return server_answer(fd, "200 OK", "", ANSWER);
 }
@@ -324,6 +341,35 @@ check_ordinals(void)
 		  "what came before a refusal is kept, and the refusal told");
 }
 
+/* ---- the end in between ---- */
+
+/* The job is stopped when it waits for the second of its pictures. */
+static void
+check_stop(const char *fact, const char *adapter, const char *prompt)
+{
+	Courier		before = courier;
+	Frame		frame;
+	int			count;
+	int			left;
+
+	courier = driver_start();
+	driver_configure(&courier, ",\"shutdown_grace_ms\":200");
+	is_waiting = false;
+	candidates = 0;
+	send_job(adapter, prompt, json_pack("{s:i}", "n", 2), NULL);
+	for (left = PATIENCE_MS; left > 0 && !is_waiting; left--)
+		driver_sleep(1);
+	kill(driver_pid(&courier), SIGTERM);
+	frame = next_outcome(&count);
+	CHECK(frame.head.status == RESULT_SUCCEEDED && count == 1 &&
+		  strstr(frame.json, "\"billed\":2") != NULL &&
+		  strstr(frame.json, "had to end") != NULL,
+		  "%s is kept when the courier has to end", fact);
+	driver_wait(&courier);
+	driver_clean(&courier);
+	courier = before;
+}
+
 int
 main(void)
 {
@@ -336,6 +382,8 @@ main(void)
 	check_progress();
 	check_addresses();
 	check_ordinals();
+	check_stop("a picture that is fetched", "openai", "half of it late");
+	check_stop("a picture of the first request", "google", "second never");
 
 	close(courier.fd);
 	courier.fd = -1;
