@@ -55,6 +55,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *key;
+	const char *secret;
 	Play		play;
 	bool		has_account;
 
@@ -70,9 +71,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	/* signing is slow: most inputs do without */
 	tokens_forget();
+	secret = key;
 	if (has_account && (data[0] & 0xfc) != 'L')
+	{
 		keep_token(&play);
-	answers_play(&play, has_account ? TOKEN : key, true, data + 1,
-				 size - 1);
+		secret = TOKEN;
+	}
+	else if (has_account)
+		secret = arena_strndup(play.x.arena, play_private_key() + 100, 40);
+	answers_play(&play, secret, true, data + 1, size - 1);
 	return 0;
 }

@@ -113,6 +113,23 @@ driver_send(Courier *c, FrameType type, uint64_t tag, const char *key,
 		driver_die("send");
 }
 
+/* A picture that the job of this tag, which follows, edits. */
+static inline void
+driver_send_picture(Courier *c, uint64_t tag, uint32_t position,
+					const void *bytes, size_t len)
+{
+	FrameHead	head = {.type = FRAME_PICTURE,.tag = tag,.attempt = 1};
+	uint8_t		out[FRAME_HEAD_SIZE];
+
+	memset(head.id, (int) (tag & 0xff), 16);
+	head.status = position;
+	head.picture_len = (uint32_t) len;
+	frame_encode(&head, out);
+	if (send(c->fd, out, sizeof(out), MSG_NOSIGNAL) < 0 ||
+		send(c->fd, bytes, len, MSG_NOSIGNAL) < 0)
+		driver_die("send");
+}
+
 static inline bool
 driver_read(int fd, void *out, size_t len)
 {

@@ -248,7 +248,8 @@ is_hex(const char *text, size_t len)
 static bool
 read_location(const char *location, Place *place)
 {
-	static const char *const formats[] = {".png", ".jpeg", ".webp"};
+	static const char *const formats[] = {".png", ".jpeg", ".webp",
+	".gif"};
 	const char *hash = location + UUID_LEN + 1 + 2 + 1;
 	size_t		i;
 

@@ -29,7 +29,7 @@ typedef struct StoredImage
 	const char *user;			/* uuid text */
 	const char *generation;		/* uuid text */
 	int			position;		/* from 1 */
-	const char *format;			/* png, jpeg, webp */
+	const char *format;			/* png, jpeg, webp, gif */
 	const char *sha256;			/* hex */
 	const Picture *picture;
 } StoredImage;
