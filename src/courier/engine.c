@@ -776,7 +776,8 @@ name_transport(const Call *call, CURLcode code)
 		case CURLE_OPERATION_TIMEDOUT:
 			return wrote ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT_TIMEOUT;
 		case CURLE_UNSUPPORTED_PROTOCOL:
-			return TRANSPORT_ADDRESS;
+			/* of the address; or an answer that is no HTTP */
+			return wrote ? TRANSPORT_OTHER : TRANSPORT_ADDRESS;
 		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CACERT_BADFILE:
