@@ -144,7 +144,9 @@ SELECT g.id, g.user_id, g.configuration_id, g.model_id,
        g.cost_estimate, g.cost, g.tokens_used, g.attempts,
        g.provider_request_id, g.cancel_requested_at, g.created_at,
        g.updated_at, g.started_at, g.finished_at,
-       round(extract(epoch FROM g.finished_at - g.created_at), 3) AS seconds
+       round(extract(epoch FROM g.finished_at - g.created_at), 3) AS seconds,
+       (SELECT e.advice FROM bambi.error_codes e
+         WHERE e.error_code = g.error_code) AS error_hint
   FROM bambi.image_generations g;
 COMMENT ON VIEW @extschema@.bambi_generations IS
     'Your generations: what you asked for and what became of it.';
@@ -197,6 +199,8 @@ COMMENT ON COLUMN @extschema@.bambi_generations.finished_at IS
     'When its end was known.';
 COMMENT ON COLUMN @extschema@.bambi_generations.seconds IS
     'From asking to the end.';
+COMMENT ON COLUMN @extschema@.bambi_generations.error_hint IS
+    'What to do about what went wrong; bambi_errors tells more.';
 ALTER VIEW @extschema@.bambi_generations OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_generations');

@@ -12,6 +12,7 @@
 
 #include "link.h"
 #include "loop.h"
+#include "point.h"
 #include "runner.h"
 #include "stores.h"
 #include "text.h"
@@ -99,6 +100,7 @@ ended(Runner *runner, Next next)
 {
 	Errand	   *errand = runner->owner;
 
+	POINT("errand-ended");
 	answer(errand, next == NEXT_DONE ? NULL : runner->x.fault.message);
 	exchange_clear_reply(&runner->x);
 	leave(errand);
@@ -148,6 +150,7 @@ errands_receive(const FrameHead *head, const char *json)
 	if (first != NULL)
 		first->previous = errand;
 	first = errand;
+	POINT("errand-received");
 
 	problem = read_errand(errand, json, head->json_len);
 	if (problem != NULL)

@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/crypto.h>
 
@@ -22,6 +23,7 @@
 #include "loop.h"
 #include "runner.h"
 #include "text.h"
+#include "tokens.h"
 
 #define REMEMBERED_KEYS	1024
 #define REMEMBERED_MS	(300 * 1000)
@@ -179,11 +181,17 @@ place_of(const Jwe *jwe)
 	return &remembered[hash % REMEMBERED_KEYS];
 }
 
+/* Data keys, and the tokens that were got with what they opened. */
 static void
 wipe_old(LoopTimer *timer)
 {
+	int64_t		now = (int64_t) time(NULL);
+	int64_t		token_ends = tokens_wipe_old(now);
 	int64_t		next = 0;
 	int			i;
+
+	if (token_ends != 0)
+		next = loop_now() + (token_ends - now) * 1000;
 
 	for (i = 0; i < REMEMBERED_KEYS; i++)
 	{
@@ -246,5 +254,6 @@ void
 keys_forget(void)
 {
 	OPENSSL_cleanse(remembered, sizeof(remembered));
+	tokens_forget();
 	loop_stop_timer(&wipe_timer);
 }

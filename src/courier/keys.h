@@ -34,7 +34,7 @@ extern Next keys_unwrap(Exchange *x, const Jwe *jwe,
 /* The one error of a key that does not open, for whatever reason (C4). */
 extern Next keys_fail_unreadable(Exchange *x);
 
-/* Cleanses all data keys. */
+/* Cleanses all data keys, and all tokens that were got with users' keys. */
 extern void keys_forget(void);
 
 #endif							/* BAMBI_KEYS_H */

@@ -122,14 +122,20 @@ tokens_drop(const uint8_t key[TOKENS_KEY_SIZE])
 		wipe(token);
 }
 
-void
+int64_t
 tokens_wipe_old(int64_t now)
 {
+	int64_t		next = 0;
+
 	for (int i = 0; i < MAX_TOKENS; i++)
 	{
 		if (tokens[i].until != 0 && tokens[i].until <= now)
 			wipe(&tokens[i]);
+		else if (tokens[i].until != 0 &&
+				 (next == 0 || tokens[i].until < next))
+			next = tokens[i].until;
 	}
+	return next;
 }
 
 void

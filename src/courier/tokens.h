@@ -42,8 +42,11 @@ extern void tokens_keep(const uint8_t key[TOKENS_KEY_SIZE],
 /* Wipes the one token that was refused. */
 extern void tokens_drop(const uint8_t key[TOKENS_KEY_SIZE]);
 
-/* Wipes what is too old; each of the above that is told the time does it. */
-extern void tokens_wipe_old(int64_t now);
+/*
+ * Wipes what is too old; each of the above that is told the time does it.
+ * Gives when the next one will be, or 0 if there is none.
+ */
+extern int64_t tokens_wipe_old(int64_t now);
 
 /* Wipes all of them. */
 extern void tokens_forget(void);

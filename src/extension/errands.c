@@ -16,6 +16,7 @@
 #include "agenda.h"
 #include "calls.h"
 #include "errands.h"
+#include "point.h"
 #include "statements_worker.h"
 #include "transaction.h"
 
@@ -135,6 +136,7 @@ run(TimestampTz now)
 	if (used < PLACES)
 		take_what_is_due(now);
 	note_what_is_next(now);
+	BAMBI_POINT("errands-before-commit");
 }
 
 static void
@@ -177,6 +179,7 @@ bambi_errands_run(TimestampTz now)
 	for (int i = 0; i < PLACES; i++)
 		was_answered[i] = errands[i].is_answered;
 	is_committed = bambi_in_transaction(run, now);
+	BAMBI_POINT("errands-committed");
 	keep(is_committed, was_answered);
 	if (!is_committed)
 		bambi_agenda.errands_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);

@@ -91,8 +91,8 @@ my @functions =
 my @internal =
   $bare =~ /CREATE (?:OR REPLACE )?FUNCTION\s+bambi_internal\.(\w+)/g;
 my @views = $bare =~ /CREATE (?:OR REPLACE )?VIEW\s+\@extschema\@\.(\w+)/g;
-my @tables = $bare =~ /CREATE TABLE (?:IF NOT EXISTS )?\s*(bambi\w*\.\w+)/g;
-my @settings = $extension =~ /DefineCustom\w+Variable\("(bambi\.\w+)"/g;
+my @tables = $bare =~ /CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?\s*(bambi\w*\.\w+)/g;
+my @settings = $extension =~ /(?:DefineCustom\w+Variable|define_text)\("(bambi\.\w+)"/g;
 my @roles = $bare =~ /'(bambi_(?:owner|user|service|admin))'/g;
 
 my %columns;
@@ -114,6 +114,9 @@ push @messages, $extension =~ /\{"PT\d\d\d",\s*"([^"]+)"\}/g;
 my @codes = $faults =~ /\[FAULT_\w+\] = "(\w+)"/g;
 push @codes, $extension =~ /error_code = '(\w+)'/g;
 push @codes, $extension =~ /RESULT_\w+, "(\w+)"/g;
+my ($seeds) = slurp('sql/tables/12_errors.sql') =~ /^-- Seeds(.*)/ms;
+my @advised = $seeds =~ /^    \('(\w+)', '\{/mg;
+my %is_advised = map { $_ => 1 } @advised;
 my @options = $courier =~ /"(--[a-z-]+)"/g;
 
 # ---- the reference has it
@@ -144,7 +147,9 @@ rule('every SQLSTATE has its row',
 rule('every message that clients compare is there',
 	missing(sub { $reference =~ /`\Q$_[0]\E`/ }, @messages));
 rule('every error code of a generation has its row',
-	missing(sub { $reference =~ /^\| `\Q$_[0]\E` \|/m }, @codes));
+	missing(sub { $reference =~ /^\| `\Q$_[0]\E` \|/m }, @codes, @advised));
+rule('every error code of a generation is in bambi.error_codes',
+	missing(sub { $is_advised{ $_[0] } }, @codes));
 rule('every option of bambi-courier is named',
 	missing(sub { $reference =~ /`bambi-courier \Q$_[0]\E/ }, @options));
 rule('every role is named', missing(\&is_word, @roles));

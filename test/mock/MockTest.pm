@@ -17,7 +17,7 @@ use JSON::PP;
 use Time::HiRes qw(time);
 
 our @EXPORT = qw($scratch $port $base $http start_mock stop_mock slurp control
-  stats ledger ask connection rest_of png_size until_true);
+  stats ledger ask connection read_until rest_of png_size until_true);
 
 our $scratch = tempdir(CLEANUP => 1);
 our ($port, $base);
@@ -104,6 +104,19 @@ sub connection
 {
 	return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
 	  // die "cannot connect: $!";
+}
+
+# What comes up to something that looks so.
+sub read_until
+{
+	my ($socket, $pattern) = @_;
+	my $all = '';
+	while ($all !~ $pattern && IO::Select->new($socket)->can_read(10))
+	{
+		last unless sysread $socket, my $part, 65536;
+		$all .= $part;
+	}
+	return $all;
 }
 
 # What comes until the end, and how it ends: closed, reset or silent.

@@ -13,6 +13,7 @@
  *						AIza-invalid... and AQ.invalid...
  *		/vertex/v1		Vertex, also v1beta1: those keys, or on paths with a
  *						project a token of POST /vertex/token
+ *		/storage/v1		Supabase Storage; see storage.h
  * Google's addresses also work without /google and /vertex, for clients that
  * know only a host.
  *
@@ -23,6 +24,7 @@
  *		POST /_mock/faults		see faults.h
  *		POST /_mock/release		answers on hold go
  *		POST /_mock/service-account, /_mock/tokens	see token.h
+ *		/_mock/storage			GET: what is stored; POST: see storage.h
  *		POST /_mock/legacy		as option --legacy
  *		POST /_mock/reset		everything as after the start
  *
@@ -43,6 +45,7 @@
 #include "ledger.h"
 #include "openai.h"
 #include "openai_rules.h"
+#include "storage.h"
 #include "token.h"
 #include "xai.h"
 
@@ -101,6 +104,10 @@ control(Connection *c, const Request *request, const char *what)
 		set(c, request, faults_set);
 	else if (is_post && strcmp(what, "service-account") == 0)
 		set(c, request, token_register);
+	else if (is_post && strcmp(what, "storage") == 0)
+		set(c, request, storage_set);
+	else if (strcmp(what, "storage") == 0)
+		storage_print(c);
 	else if (is_post && strcmp(what, "tokens") == 0)
 		set(c, request, token_set);
 	else if (is_post && strcmp(what, "legacy") == 0)
@@ -118,6 +125,7 @@ control(Connection *c, const Request *request, const char *what)
 		http_release();
 		faults_reset();
 		openai_serves_legacy = legacy_at_start;
+		storage_reset();
 		ledger_reset();
 		stats_reset();
 		xai_reset();
@@ -139,6 +147,8 @@ route(Connection *c, const Request *request)
 		openai_answer(c, request, path + 10, true);
 	else if (strncmp(path, "/xai/v1/", 8) == 0)
 		xai_answer(c, request, path + 7);
+	else if (strncmp(path, "/storage/v1/", 12) == 0)
+		storage_answer(c, request, path + 11);
 	else if (strncmp(path, "/_mock/pictures/", 16) == 0)
 		gallery_answer(c, request, path + 16);
 	else if (strncmp(path, "/_mock/", 7) == 0)

@@ -195,18 +195,18 @@ is($events[2][1]{usage}{output_tokens}, 196 + 200, 'previews are paid');
 is(scalar(ledger()), 1, 'it is one call');
 
 my $socket = connection();
-my $body = encode_json({ model => $model, prompt => 'x [[mock pause=300]]',
+my $body = encode_json({ model => $model, prompt => 'x [[mock pause=1000]]',
 		stream => $yes, partial_images => 1 });
 my $asked = time;
 print $socket "POST /v1/images/generations HTTP/1.1\r\nHost: mock\r\n"
   . "Authorization: Bearer sk-test\r\nContent-Length: " . length($body)
   . "\r\n\r\n$body";
 $socket->flush;
-my ($text) = rest_of($socket, 0.15);
-like($text, qr/partial_image.*\n\n/s, 'a preview comes first');
+my $text = read_until($socket, qr/\n\n\r\n$/);
+like($text, qr/partial_image/, 'a preview comes first');
 unlike($text, qr/completed/, 'and the picture does not');
-($text) = rest_of($socket, 0.5);
-ok(time - $asked >= 0.3, 'it comes later');
+$text = read_until($socket, qr/\r\n0\r\n\r\n$/);
+ok(time - $asked >= 1, 'it comes later');
 like($text, qr/completed.*\r\n0\r\n\r\n$/s, 'to the end of the stream');
 
 @events = events_of(generate('x [[mock stream=error]]', stream => $yes,
@@ -218,8 +218,10 @@ is(join(' ', map { $_->[0] } @events), 'image_generation.partial_image error',
 is(scalar(@events), 1, 'or nothing');
 @events = events_of(edit([ image => $opaque, 'a.png' ], [ stream => 'true' ],
 		[ n => 2 ])->{content});
-is(join(' ', map { $_->[0] } @events), 'image_edit.completed ' x 1
+is(join(' ', map { $_->[0] } @events), 'image_edit.completed '
 	  . 'image_edit.completed', 'an edit streams under its own name');
+is(join(' ', map { $_->[1]{usage}{input_tokens} } @events), '325 0',
+	'and what came in is counted once');
 is(error_of(generate('x', partial_images => 1)),
 	'400 partial_images invalid_value', 'previews without a stream are refused');
 

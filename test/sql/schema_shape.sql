@@ -226,8 +226,8 @@ SELECT c.oid::regclass AS relation, o.option_name, o.option_value
 SELECT attrelid::regclass, attname, attstorage FROM pg_attribute
  WHERE attrelid = 'bambi.image_data'::regclass AND attname = 'data';
 
--- The functions of the schema: not everybody's, their path is fixed, and they
--- are no definer's (a list).
+-- The functions of the schema (a list): not everybody's, their path is fixed
+-- unless they are inlined, and one is a definer's.
 SELECT p.oid::regprocedure AS function, p.proowner::regrole AS owner,
        p.prosecdef AS is_definer, p.proconfig AS settings,
        has_function_privilege('bambi_user', p.oid, 'EXECUTE') AS user_may
@@ -235,6 +235,9 @@ SELECT p.oid::regprocedure AS function, p.proowner::regrole AS owner,
  WHERE p.oid IN ('bambi_internal.ensure_months(integer)'::regprocedure,
                  'bambi_internal.set_updated_at()'::regprocedure,
                  'bambi_internal.refuse_write()'::regprocedure,
+                 'bambi_internal.model_is_offered(uuid)'::regprocedure,
+                 'bambi_internal.is_offered(bambi.models, bambi.api_providers,
+                                            timestamptz)'::regprocedure,
                  'bambi_internal.revoke_default_privileges(regclass)'
                  ::regprocedure)
  ORDER BY p.proname;

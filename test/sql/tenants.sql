@@ -71,6 +71,7 @@ UNION ALL SELECT 6, 'bambi_usage', count(*),
 UNION ALL SELECT 7, 'bambi_models', least(count(*), 2), NULL FROM bambi_models
 UNION ALL SELECT 8, 'bambi_providers', least(count(*), 2), NULL
   FROM bambi_providers
+UNION ALL SELECT 9, 'bambi_errors', least(count(*), 2), NULL FROM bambi_errors
  ORDER BY 1;
 GRANT SELECT ON pg_temp.seen TO bambi_user, bambi_service;
 

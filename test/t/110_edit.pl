@@ -159,7 +159,7 @@ my $small = "'\\x89504e470d0a1a0a'::bytea";
 refused('no picture', '22023', qr/HINT:  Give bytes in "images"/);
 refused('text', '22023', qr/HINT:  Give the bytes of the file, not base64/,
 	images => ["'a text'::bytea"]);
-refused('half a head', '22023', qr/a picture is none/, images => [$small]);
+refused('half a head', '22023', qr/not a picture/, images => [$small]);
 refused('a null', '22023', qr/Element 2 of "images" is null/,
 	images => [ bytes_of($png), 'NULL::bytea' ]);
 refused('seventeen', '22023', qr/at most 16/,

@@ -17,8 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "../../src/courier/stores/store.h"
 #include "check.h"
@@ -209,6 +211,52 @@ check_erase(void)
 	empty();
 }
 
+/*
+ * Other couriers erase an old row while the picture is put again.  They may
+ * take a directory away from under a put, which is then repeated.
+ */
+static void
+check_race(void)
+{
+	const int	rounds = 200;
+	int64_t		deleted_at = now_us();
+	pid_t		others[3];
+	int			lost = 0;
+	int			stopped = 0;
+
+	for (int i = 0; i < 3; i++)
+	{
+		others[i] = fork();
+		if (others[i] == 0)
+		{
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				store->erase(&x, LOCATION, deleted_at);
+		}
+	}
+	for (int i = 0; i < rounds; i++)
+	{
+		char	   *location;
+		Next		next = NEXT_FAIL;
+
+		age(deleted_at - SECOND_US);
+		for (int try = 0; try < 10000 && next == NEXT_FAIL; try++)
+			next = put(&location);
+		lost += next != NEXT_DONE || access(path_of(LOCATION), F_OK) != 0;
+	}
+	for (int i = 0; i < 3; i++)
+	{
+		int			status;
+
+		kill(others[i], SIGKILL);
+		stopped += waitpid(others[i], &status, 0) == others[i] &&
+			WIFSIGNALED(status);
+	}
+	CHECK(lost == 0 && stopped == 3,
+		  "what is put is there, whoever erases what was before");
+	empty();
+}
+
 static void
 check_locations(void)
 {
@@ -331,6 +379,7 @@ main(void)
 	check_settings();
 	check_put();
 	check_erase();
+	check_race();
 	check_locations();
 	check_faults();
 

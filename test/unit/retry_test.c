@@ -19,7 +19,7 @@ check_classes(void)
 		Fault		fault = {.class = (FaultClass) class};
 		const char *code = fault_code(fault.class);
 
-		if (class == FAULT_KEY_SERVICE_DOWN)
+		if (class == FAULT_KEY_SERVICE_DOWN || class == FAULT_STORE_DOWN)
 		{
 			CHECK(retry_delay_ms(&fault, 1, 0) > 0 &&
 				  retry_delay_ms(&fault, 1000, 0.99) > 0,

@@ -224,10 +224,13 @@ imagen_read(Exchange *x, const Generation *g, Outcome *outcome)
 	predictions = json_object_get(root, "predictions");
 	json_array_foreach(predictions, i, prediction)
 	{
+		const char *text =
+		json_string_value(json_object_get(prediction,
+										  "raiFilteredReason"));
+
 		take_picture(x, prediction, outcome);
-		if (reason == NULL)
-			reason = json_string_value(json_object_get(prediction,
-													   "raiFilteredReason"));
+		if (reason == NULL && text != NULL && text[0] != '\0')
+			reason = text;
 	}
 	if (outcome->picture_count == 0)
 		return fail_empty(x, predictions, reason);

@@ -149,18 +149,25 @@ find_unfit_input(const Generation *g)
  * In which form pictures are asked for, or NULL for no word about it.  The
  * models of the DALL-E family send an address unless asked for bytes; GPT
  * image models refuse the very question.  Other servers' habits are the
- * provider's setting.
+ * provider's setting, "none" above all; where it allows, the user may choose.
  */
 static const char *
 choose_response_format(const Exchange *x, const Generation *g)
 {
 	const char *setting = exchange_setting(x, "response_format");
+	const char *wish =
+	json_string_value(json_object_get(g->parameters, "response_format"));
 
-	if (setting == NULL)
-		return strncmp(g->model, "dall-e-", 7) == 0 ? "b64_json" : NULL;
-	if (strcmp(setting, "b64_json") == 0 || strcmp(setting, "url") == 0)
-		return setting;
-	return NULL;
+	if (setting != NULL && strcmp(setting, "none") == 0)
+		return NULL;
+	if (wish == NULL)
+		wish = setting;
+	if (wish == NULL && strncmp(g->model, "dall-e-", 7) == 0)
+		wish = "b64_json";
+	if (wish != NULL && strcmp(wish, "b64_json") != 0 &&
+		strcmp(wish, "url") != 0)
+		return NULL;
+	return wish;
 }
 
 /* All but the pictures, or NULL if something is not UTF-8. */
