@@ -7,7 +7,7 @@ use warnings;
 use BambiCluster;
 use Test::More;
 
-my ($budget, $largest) = (8, 2);	# MB
+my ($budget, $largest) = (16, 16);	# MB
 my $bambi = BambiCluster->start('bad_answers', conf => <<"CONF");
 bambi.memory_budget = '${budget}MB'
 bambi.max_response_bytes = '${largest}MB'
@@ -70,6 +70,9 @@ my @wishes = map {
 my %bad;
 @bad{ map { $_->[0] } @wishes } =
   queue_all('alice', map { [ @$_[ 1, 2 ] ] } @wishes);
+# as many that tell no length as would fill the memory many times over
+my @endless = queue_all('alice', ([ '[[mock bad=endless]] a fawn',
+			$model{openai} ]) x 24);
 my @good = queue_all('bob', map { [ 'a fawn', $_->[2] ] } @wishes);
 my $good = join ', ', map { "'$_'" } @good;
 ok($bambi->poll("SELECT bool_and(status = 'succeeded')
@@ -94,6 +97,8 @@ foreach my $what (sort keys %bad)
 
 	is($state{ $bad{$what} }, $expected{$kind}, $what);
 }
+is(scalar(grep { $state{$_} eq $too_large } @endless), scalar @endless,
+	'many endless ones');
 my $kept = grep { !/^failed/ } values %state;
 is($bambi->usage_of('alice') - $used, $kept,
 	'what failed gave its place in the quota back, the rest keeps it');
