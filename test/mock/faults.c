@@ -317,13 +317,15 @@ read_directive(Plan *plan, const char **text)
 		char		word[MAX_WORD];
 		const char *wrong;
 		char	   *value;
-		size_t		length = strcspn(*text, " ]");
+		size_t		length = strcspn(*text, " ");
 
+		if (length > (size_t) (end - *text))
+			length = end - *text;
 		if (length >= sizeof(word))
 			return complain("too long", *text);
 		memcpy(word, *text, length);
 		word[length] = '\0';
-		*text += length + (**text != ']' && (*text)[length] == ' ');
+		*text += length + ((*text)[length] == ' ');
 		if (length == 0)
 			continue;
 		value = strchr(word, '=');

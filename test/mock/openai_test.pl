@@ -160,7 +160,8 @@ is_deeply([ @{ $entry->{inputs} }, $entry->{mask} ],
 	'with the bytes of its data: URLs');
 is(edit_json(images => [ { file_id => 'file-1' } ])->{status}, 200,
 	'or with a file of the provider');
-is(error_of(edit_json(images => [ { image_url => 'data:image/png;base64,*' } ])),
+is(error_of(edit_json(images =>
+			  [ { image_url => 'data:image/png;base64,*' } ])),
 	'400 images invalid_image_url', 'broken base64 is refused');
 is(error_of(edit_json(images => [ {} ])), '400 images invalid_image_url',
 	'so is a reference to nothing');
