@@ -396,15 +396,25 @@ held_by_body(const Call *call)
 {
 	if (call->events != NULL)
 		return event_stream_held(call->events);
-	return body_held(call->body);
+	/* a body that is a picture itself is text to the scanner */
+	return call->x->request.is_picture ? call->received :
+		body_held(call->body);
 }
 
 /* Whether the body may go on now; if not, it is told when. */
 static bool
 may_receive(Call *call, size_t len)
 {
-	if (call->share.held > 0)
+	if (call->share.held > 0 && call->told > 0)
 		return true;
+	if (call->share.held > 0)
+	{
+		/* beyond what was guessed; that is allocated, but not filled yet */
+		size_t		held = held_by_body(call);
+
+		return held <= call->share.held ||
+			budget_ask(&call->share, held - call->share.held);
+	}
 	if (call->told > (curl_off_t) settings->max_response_bytes)
 		return true;			/* to be refused, not to wait */
 	if (call->told > FREE_BYTES)
@@ -435,8 +445,8 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 	}
 	call->received += len;
 
-	/* who sends more than it told goes on all the same */
-	if (call->share.held > 0)
+	/* what is needed beside what it told */
+	if (call->share.held > 0 && call->told > 0)
 		budget_grow(&call->share, held_by_body(call));
 	return len;
 }
@@ -776,7 +786,8 @@ name_transport(const Call *call, CURLcode code)
 		case CURLE_OPERATION_TIMEDOUT:
 			return wrote ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT_TIMEOUT;
 		case CURLE_UNSUPPORTED_PROTOCOL:
-			return TRANSPORT_ADDRESS;
+			/* of the address; or an answer that is no HTTP */
+			return wrote ? TRANSPORT_OTHER : TRANSPORT_ADDRESS;
 		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CACERT_BADFILE:

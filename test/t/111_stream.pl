@@ -127,6 +127,15 @@ foreach my $end ('stream=error', 'reset=body')
 	isnt($note // '', '', "$end: as a note says");
 }
 
+# what is none is neither a picture nor a preview
+foreach my $bad (qw(base64 not-a-picture huge-header-png))
+{
+	$id = streamed("[[mock bad=$bad]] a fawn", %two);
+	ends($id, 'failed', 'unknown', $bad);
+	is($bambi->sql("SELECT charged FROM bambi.usage_events
+		WHERE generation_id = '$id'"), 'yes', "$bad: but is paid");
+}
+
 is($bambi->sql('SELECT count(*) FROM bambi.previews'), 0,
 	'no preview is left at all');
 $bambi->stop;
