@@ -3,6 +3,7 @@
 #	make, make install, make installcheck	as with any PGXS extension
 #	make demo, make demo-stop		see it work, in a private cluster
 #	make check				build and run every test
+#	make check-fuzz			look for what breaks it, for a while
 #	make check-services		try it against what others wrote
 #
 # installcheck needs a running server as CONTRIBUTING.md describes it; make
@@ -46,7 +47,9 @@ check-warnings check-regress check-isolation check-tap:
 check-services:
 	@test/clients/run.sh
 
+# FUZZ_SECONDS of every target, or no more than RUNS inputs
 check-fuzz:
+	@$(harness)/packages.sh fuzz
 	$(MAKE) -C test/fuzz check
 
 indent:

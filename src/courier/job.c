@@ -76,7 +76,7 @@ job_add_input(Job *job, const FrameHead *head, const uint8_t *bytes)
 {
 	JobInput   *input = &job->inputs[job->input_count];
 
-	if (job->input_count == MAX_INPUTS + 1)
+	if (job->input_count == MAX_INPUTS + 1 || head->status > MAX_INPUTS)
 		return false;
 	input->position = (int) head->status;
 	input->picture.len = head->picture_len;

@@ -62,7 +62,7 @@ typedef struct Job
 /* Answered is called when there is an answer. */
 extern Job *job_create(const FrameHead *head, void (*answered) (Job *job));
 
-/* Copies a picture to edit.  False if it is one too many. */
+/* Copies a picture to edit.  False if it is one too many, or out of place. */
 extern bool job_add_input(Job *job, const FrameHead *head,
 						  const uint8_t *bytes);
 

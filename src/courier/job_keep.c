@@ -105,8 +105,8 @@ work_keep_pictures(Work *work)
 		exchange_fail(&work->runner.x, FAULT_UNKNOWN,
 					  work->outcome.note != NULL ? work->outcome.note :
 					  "the provider's answer holds no usable picture");
-		work->runner.x.fault.charged = work->wrote ? CHARGED_UNKNOWN :
-			CHARGED_NO;
+		/* whoever has answered with pictures takes money for them */
+		work->runner.x.fault.charged = work->wrote ? CHARGED_YES : CHARGED_NO;
 		work_finish(work, &work->runner.x.fault);
 		return;
 	}

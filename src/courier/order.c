@@ -67,11 +67,13 @@ read_stored_inputs(Order *order, const json_t *inputs)
 	{
 		StoredInput *to = &order->stored_inputs[order->stored_input_count];
 		const char *store = text_of(input, "store");
+		json_int_t	position;
 
-		if (order->stored_input_count == MAX_INPUTS + 1 || store == NULL)
+		position = json_integer_value(json_object_get(input, "position"));
+		if (order->stored_input_count == MAX_INPUTS + 1 || store == NULL ||
+			position < 0 || position > MAX_INPUTS)
 			return false;
-		to->position = (int) json_integer_value(json_object_get(input,
-																"position"));
+		to->position = (int) position;
 		to->store = store_find(store);
 		to->location = text_of(input, "location");
 		if (to->store == NULL || to->store->get == NULL ||

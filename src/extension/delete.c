@@ -21,6 +21,7 @@
 #include "shmem.h"
 #include "statements_client.h"
 #include "statements_pictures.h"
+#include "uuid.h"
 
 PG_FUNCTION_INFO_V1(bambi_delete);
 PG_FUNCTION_INFO_V1(bambi_erase_object);
@@ -99,7 +100,8 @@ bambi_erase_object(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	TupleDesc	columns;
-	Datum		values[3];
+	pg_uuid_t	id;
+	Datum		values[4];
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ||
@@ -107,9 +109,11 @@ bambi_erase_object(PG_FUNCTION_ARGS)
 		elog(ERROR, "erase_object is a trigger after the deletion of a row");
 	columns = RelationGetDescr(trigger->tg_relation);
 	SPI_connect();
-	values[0] = column_of(trigger->tg_trigtuple, columns, "user_id");
-	values[1] = column_of(trigger->tg_trigtuple, columns, "store");
-	values[2] = column_of(trigger->tg_trigtuple, columns, "storage_path");
+	bambi_uuid_make(&id);
+	values[0] = UUIDPGetDatum(&id);
+	values[1] = column_of(trigger->tg_trigtuple, columns, "user_id");
+	values[2] = column_of(trigger->tg_trigtuple, columns, "store");
+	values[3] = column_of(trigger->tg_trigtuple, columns, "storage_path");
 	bambi_execute(&bambi_picture_erase_later, values, NULL);
 	SPI_finish();
 	bambi_wake_at_commit(BAMBI_WAKE_ERRAND);

@@ -44,7 +44,7 @@ refuse(const char *message, const char *detail, const char *hint)
 static char *
 name_of(int position)
 {
-	return position == 0 ? "the mask" : psprintf("picture %d", position);
+	return position == 0 ? "The mask" : psprintf("Picture %d", position);
 }
 
 static BambiInput
@@ -60,14 +60,14 @@ look_at(const bytea *data, int position)
 			break;
 		case PICTURE_TOO_LARGE:
 			refuse("a picture has too many pixels",
-				   psprintf("It is %s; a side may have %d, and all of it %d.",
+				   psprintf("%s may have sides of %d, and %d pixels.",
 							name_of(position), PICTURE_MAX_SIDE,
 							PICTURE_MAX_AREA),
 				   NULL);
 			break;
 		default:
-			refuse("a picture is none",
-				   psprintf("It is %s; what is known are png, jpeg, webp and gif.",
+			refuse("not a picture",
+				   psprintf("%s is no png, jpeg, webp or gif.",
 							name_of(position)),
 				   "Give the bytes of the file, not base64 of them.");
 	}
@@ -111,7 +111,7 @@ take_bytes(BambiEditInputs *inputs, ArrayType *array)
 	{
 		require_place(inputs);
 		if (nulls[i])
-			refuse("a picture is none",
+			refuse("not a picture",
 				   psprintf("Element %d of \"images\" is null.", i + 1), NULL);
 		inputs->data[inputs->count] = DatumGetByteaPP(elements[i]);
 		inputs->facts[inputs->count] =

@@ -138,13 +138,13 @@ BambiStatement bambi_picture_delete = {
 	.is_generic = true,
 };
 
-/* $1 user, $2 store, $3 place in it: an object to erase after the commit. */
+/* $1 id, $2 user, $3 store, $4 place in it: to be erased after the commit. */
 BambiStatement bambi_picture_erase_later = {
 	.sql =
-	"INSERT INTO bambi_internal.outbox (user_id, errand)"
-	" VALUES ($1, jsonb_build_object('kind', 'erase', 'store', $2,"
-	"                                'location', $3))",
-	.nargs = 3,
-	.types = {UUIDOID, TEXTOID, TEXTOID},
+	"INSERT INTO bambi_internal.outbox (id, user_id, errand)"
+	" VALUES ($1, $2, jsonb_build_object('kind', 'erase', 'store', $3,"
+	"                                    'location', $4))",
+	.nargs = 4,
+	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID},
 	.is_generic = true,
 };

@@ -14,6 +14,12 @@ const sources = {
 	'xai-images.openapi.json':
 		'the image paths of xAI\'s OpenAPI document ' +
 		'(GitHub xai-org/xai-sdk-ts, spec/openapi.json, commit 41e766ac)',
+	'google-generativelanguage-v1beta.schema.json':
+		'the JSON Schema of the Gemini API, made from its protos ' +
+		'(GitHub googleapis/googleapis, commit f8291d2b)',
+	'google-aiplatform-v1.schema.json':
+		'the JSON Schema of Vertex AI, made from its protos ' +
+		'(GitHub googleapis/googleapis, commit f8291d2b)',
 };
 
 // Where it is, or an error that says what it is and where to get it.

@@ -118,7 +118,8 @@ export async function start({ rows = [], args = [] } = {}) {
 export const fingerprint = (bytes) =>
 	createHash('sha256').update(bytes).digest('hex').slice(0, 12);
 
-// Milliseconds between one call and the next.
+// Milliseconds between one call and the next.  Bounds should tell a wait from
+// the other waits there could be, and leave room for a busy machine.
 export const pauses = (calls) =>
 	calls.slice(1).map((call, i) => call.at - calls[i].at);
 

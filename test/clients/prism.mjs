@@ -1,6 +1,7 @@
 // prism.mjs
 //	Replays what the adapters ask for against Prism, which judges it by the
 //	providers' OpenAPI documents, and hands Prism's answers to the adapters.
+//	What goes to Google is judged by its protos besides.
 //
 // Usage: prism.mjs REQUESTS GOOGLE
 //	the program "requests" of this folder, and the OpenAPI document of Google,
@@ -14,31 +15,45 @@ import net from 'node:net';
 import readline from 'node:readline';
 
 import { contract } from './contracts.mjs';
+import { schemaJudge } from './schema.mjs';
 import { done, ok } from './tap.mjs';
 
 const [, , requests, google] = process.argv;
 
-// The path that Prism serves is what follows "base".  Requests go to all
-// documents of a provider; "newer" ones are unknown to the others.
+// The path that Prism serves is what follows "base".  A request goes to all
+// documents with its base, the last of which answers the adapter.
 const documents = [
 	{
 		name: 'openai',
-		provider: 'openai',
-		base: 'https://api.openai.com/v1',
+		base: /^https:\/\/api\.openai\.com\/v1/,
 		find: () => contract('openai-images.openapi.json'),
 	},
 	{
 		name: 'openai amended',
-		provider: 'openai',
-		base: 'https://api.openai.com/v1',
-		isNewer: true,
+		base: /^https:\/\/api\.openai\.com\/v1/,
 		find: () => contract('openai-images.amended.openapi.json'),
 	},
 	{
 		name: 'xai',
-		provider: 'xai',
-		base: 'https://api.x.ai',
+		base: /^https:\/\/api\.x\.ai/,
 		find: () => contract('xai-images.openapi.json'),
+	},
+	{
+		name: 'gemini protos',
+		base: /^https:\/\/generativelanguage\.googleapis\.com/,
+		isSchema: true,
+		find: () => contract('google-generativelanguage-v1beta.schema.json'),
+	},
+	{
+		name: 'vertex protos',
+		base: /^https:\/\/([a-z0-9-]+-)?aiplatform\.googleapis\.com/,
+		isSchema: true,
+		find: () => contract('google-aiplatform-v1.schema.json'),
+	},
+	{
+		name: 'google',
+		base: /^https:\/\/([a-z0-9-]+\.)+googleapis\.com/,
+		find: () => google,
 	},
 ];
 
@@ -64,6 +79,25 @@ const breakages = {
 		['of a quality that there is not', (body) => { body.quality = 'ultra'; }],
 		['of a shape that there is not', (body) => { body.aspect_ratio = '7:5'; }],
 		['with a prompt that is a number', (body) => { body.prompt = 7; }],
+	],
+	'google: every field': [
+		['without contents', (body) => delete body.contents],
+		['of a size that there is not',
+			(body) => { body.generationConfig.imageConfig.imageSize = '9K'; }],
+		['for something else than pictures', (body) => {
+			body.generationConfig.responseModalities = ['SMELL'];
+		}],
+		['with a seed in words', (body) => { body.generationConfig.seed = 'x'; }],
+	],
+	'vertex: every field': [
+		['without contents', (body) => delete body.contents],
+		['for people that there are not', (body) => {
+			body.generationConfig.imageConfig.personGeneration = 'ALLOW_CATS';
+		}],
+		['with a label that is a number', (body) => { body.labels.team = 7; }],
+	],
+	'vertex: Imagen': [
+		['without instances', (body) => delete body.instances],
 	],
 	'xai: edit of five': [
 		['without a prompt', (body) => delete body.prompt],
@@ -94,6 +128,17 @@ function freePort() {
 
 const prisms = [];
 process.on('exit', () => prisms.forEach((prism) => prism.kill('SIGKILL')));
+
+async function start(document) {
+	if (document.isSchema) {
+		document.judge = schemaJudge(document.find(), {
+			generateContent: 'GenerateContentRequest',
+			predict: 'PredictRequest',
+		});
+	} else {
+		await startPrism(document);
+	}
+}
 
 // Starts one, and resolves when it listens.
 async function startPrism(document) {
@@ -135,8 +180,21 @@ function formOf(parts) {
 	return form;
 }
 
+// A schema says yes or no; 200 and 400 are what a server would make of it.
+function judgeBody(document, request) {
+	const complaint = document.judge(request.url.split(':').at(-1),
+		request.body);
+
+	return complaint === null ? { status: 200, headers: {}, body: '' } :
+		{ status: 400, headers: {}, body: complaint };
+}
+
 // The document's judgement of a request: its answer.
 async function replay(document, request) {
+	if (document.isSchema) {
+		return judgeBody(document, request);
+	}
+
 	const headers = { ...request.headers };
 	let body;
 
@@ -147,7 +205,7 @@ async function replay(document, request) {
 			(request.body && JSON.stringify(request.body));
 	}
 	const response = await fetch(
-		document.origin + request.url.slice(document.base.length),
+		request.url.replace(document.base, document.origin),
 		{ method: request.method, headers, body });
 
 	return {
@@ -170,14 +228,12 @@ async function breakRequest(document, request, how, change) {
 		`${status} ${body}`);
 }
 
-async function breakAll(document, request) {
-	const ways = breakages[`${request.provider}: ${request.case}`];
-
-	if (ways === undefined) {
-		return;
-	}
+async function breakAll(document, request, ways) {
 	for (const [how, change] of ways) {
 		await breakRequest(document, request, how, change);
+	}
+	if (document.isSchema) {
+		return;
 	}
 	const anonymous = structuredClone(request);
 
@@ -196,17 +252,25 @@ async function breakAll(document, request) {
 async function judge(request) {
 	const { case: name, method, url } = request;
 	const where = `${method} ${new URL(url).pathname}`;
+	const key = `${request.provider}: ${name}`;
+	const ways = request.is_paid ? breakages[key] : undefined;
 	let answer;
 
 	for (const document of documents) {
-		if (!url.startsWith(document.base) ||
-			(newest.has(name) && !document.isNewer)) {
+		const isTooOld = newest.has(name) && document.name === 'openai';
+
+		if (!document.base.test(url) || isTooOld) {
 			continue;
 		}
 		answer = await replay(document, request);
 		ok(answer.status === 200, `${document.name}: ${name}, ${where} is allowed`,
 			`${answer.status} ${answer.body}\n${JSON.stringify(request)}`);
-		await breakAll(document, request);
+		if (ways !== undefined) {
+			await breakAll(document, request, ways);
+		}
+	}
+	if (ways !== undefined) {
+		delete breakages[key];
 	}
 	if (answer === undefined) {
 		ok(false, `${request.provider}: a document covers ${name}, ${where}`);
@@ -223,8 +287,8 @@ async function main() {
 	let areThere = true;
 
 	for (const document of documents) {
-		await startPrism(document).catch((error) => {
-			areThere = ok(false, `${document.name}: Prism has its document`,
+		await start(document).catch((error) => {
+			areThere = ok(false, `${document.name}: the document is there`,
 				error.message);
 		});
 	}
@@ -248,6 +312,8 @@ async function main() {
 		}
 	}
 	ok(await ended === 0 && ends > 0, 'all cases were asked for');
+	ok(Object.keys(breakages).length === 0, 'and all were broken that can be',
+		Object.keys(breakages));
 }
 
 await main().catch((error) => ok(false, 'the requests can be judged',

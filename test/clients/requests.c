@@ -27,6 +27,17 @@
 	.provider = "xai", .base_url = "https://api.x.ai/v1", \
 	.key = "xai-test0123456789abcdef"
 
+#define GEMINI \
+	.provider = "google", \
+	.base_url = "https://generativelanguage.googleapis.com/v1", \
+	.key = "AIzaTest0123456789abcdef", .model = "gemini-nano-banana-2.1"
+#define EXPRESS \
+	.provider = "vertex", .base_url = "https://aiplatform.googleapis.com", \
+	.key = "AQ.Test0123456789abcdef"
+/* key NULL: that of a service account */
+#define VERTEX \
+	.provider = "vertex", .base_url = "https://aiplatform.googleapis.com"
+
 typedef struct Case
 {
 	const char *name;
@@ -75,6 +86,30 @@ static const Case cases[] = {
 	.parameters = "{\"quality\":\"auto\"}",.input_count = 1},
 	{.name = "edit of five", XAI,.model = "grok-imagine-image-2.0",
 	.input_count = 5},
+	{.name = "plain", GEMINI},
+	{.name = "every field", GEMINI,
+		.parameters = "{\"n\":2,\"aspect_ratio\":\"16:9\",\"image_size\":\"2K\","
+		"\"thinking_level\":\"HIGH\",\"seed\":7,\"temperature\":0.5,"
+		"\"top_p\":0.5,\"top_k\":3,\"system_instruction\":\"no dogs\","
+		"\"response_modalities\":[\"TEXT\",\"IMAGE\"],\"safety_settings\":"
+		"[{\"category\":\"HARM_CATEGORY_HARASSMENT\",\"threshold\":"
+	"\"BLOCK_ONLY_HIGH\"}]}"},
+	{.name = "edit of two", GEMINI,.input_count = 2},
+	{.name = "express", EXPRESS,.model = "gemini-nano-banana-2.1"},
+	{.name = "express edit", EXPRESS,.model = "gemini-nano-banana-2.1",
+	.input_count = 3},
+	{.name = "every field", VERTEX,.model = "gemini-3-pro-image",
+		.parameters = "{\"aspect_ratio\":\"21:9\",\"image_size\":\"4K\","
+		"\"person_generation\":\"ALLOW_ADULT\",\"output_format\":\"jpeg\","
+		"\"output_compression\":80,\"labels\":{\"team\":\"cats\"}}",
+	.settings = "{\"location\":\"us-central1\"}"},
+	{.name = "Imagen", VERTEX,.model = "imagen-4.0-generate-001",
+		.parameters = "{\"n\":2,\"aspect_ratio\":\"16:9\",\"image_size\":\"2K\","
+		"\"negative_prompt\":\"dog\",\"seed\":7,\"add_watermark\":false,"
+		"\"guidance_scale\":5,\"person_generation\":\"allow_adult\","
+		"\"safety_setting\":\"block_only_high\",\"language\":\"en\","
+		"\"enhance_prompt\":true,\"output_format\":\"jpeg\","
+	"\"output_compression\":80}"},
 };
 
 static json_t *
@@ -198,6 +233,29 @@ read_object(const char *text)
 	return json_loads(text != NULL ? text : "{}", 0, NULL);
 }
 
+static const char *
+service_account(void)
+{
+	static char *key;
+
+	if (key == NULL)
+	{
+		json_t	   *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}",
+									 "type", "service_account",
+									 "project_id", "p1",
+									 "private_key_id", "k1",
+									 "private_key", play_private_key(),
+									 "client_email",
+									 "a@p1.iam.gserviceaccount.com",
+									 "token_uri",
+									 "https://oauth2.googleapis.com/token");
+
+		key = json_dumps(json, JSON_COMPACT);
+		json_decref(json);
+	}
+	return key;
+}
+
 static void
 run(const Case *c)
 {
@@ -215,7 +273,8 @@ run(const Case *c)
 	}
 	for (int i = 0; i < MAX_INPUTS; i++)
 		inputs[i] = play_pixel();
-	play_begin(&play, adapter, c->base_url, c->key, c->model,
+	play_begin(&play, adapter, c->base_url,
+			   c->key != NULL ? c->key : service_account(), c->model,
 			   read_object(c->parameters), read_object(c->settings), NULL);
 	play.generation.inputs = inputs;
 	play.generation.input_count = c->input_count;

@@ -14,6 +14,7 @@
 
 #include "../../src/courier/base64.h"
 #include "../../src/courier/body.h"
+#include "fuzz.h"
 
 typedef struct Received
 {
@@ -23,15 +24,6 @@ typedef struct Received
 	Picture		pictures[MAX_PICTURES];
 	int			count;
 } Received;
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-insist(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 receive(const char *bytes, size_t len, size_t piece, Received *received)

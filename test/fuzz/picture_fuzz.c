@@ -8,8 +8,7 @@
 #include <stdlib.h>
 
 #include "../../src/protocol/picture.h"
-
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

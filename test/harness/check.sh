@@ -20,7 +20,7 @@ cd "$top"
 . test/harness/report.sh
 
 # in this order; a later one may need what an earlier one made
-all_groups=(harness unit mock layers reference indent warnings regress isolation tap torture)
+all_groups=(harness unit fuzz mock layers reference indent warnings regress isolation tap torture)
 
 jobs=$(nproc)
 export ROUNDS=${ROUNDS:-2}
@@ -50,6 +50,12 @@ group_harness() {
 
 group_unit() {
 	make -C test/unit check
+}
+
+# A sample of what make check-fuzz does for longer.
+group_fuzz() {
+	make -s -j"$jobs" -C test/fuzz all
+	make -s -C test/fuzz check RUNS=20000 FUZZ_SECONDS=2
 }
 
 group_mock() {

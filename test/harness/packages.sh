@@ -3,7 +3,7 @@
 # packages.sh
 #	Installs, from Debian, what is missing for building, the demo and the tests.
 #
-# Usage: packages.sh demo|check|services
+# Usage: packages.sh demo|fuzz|check|services
 #
 # Asks dpkg first and leaves at once if nothing is missing.  Uses sudo unless
 # it is root.  A server package that is installed here makes no cluster of its
@@ -11,8 +11,8 @@
 
 set -euo pipefail
 
-# package, who needs it (demo needs less than check, check less than services),
-# why
+# package, who needs it (demo needs less than fuzz, fuzz less than check, check
+# less than services), why
 packages() {
 	cat <<'TABLE'
 gcc                     demo   the compiler
@@ -29,8 +29,9 @@ libpng-dev              demo   PNG pictures of the mock provider
 libjpeg62-turbo-dev     demo   JPEG pictures of the mock provider
 libwebp-dev             demo   WebP pictures of the mock provider
 zlib1g-dev              demo   the mock provider's answer that inflates to a gibibyte
+clang                   fuzz   fuzzing, and the second compiler that must not warn
+libclang-rt-14-dev      fuzz   libFuzzer and the sanitizers of clang
 libpq-dev               check  libpq: the client of the benchmark
-clang                   check  the second compiler that must not warn
 pg-bsd-indent           check  PostgreSQL's layout of C
 openssl                 check  a sealed key that nothing of bambi sealed
 libipc-run-perl         check  PostgreSQL's TAP tests run programs with it
@@ -44,7 +45,8 @@ missing() {
 	while read -r package group reason
 	do
 		case "$1 $group" in
-			'demo check' | 'demo services' | 'check services')
+			'demo fuzz' | 'demo check' | 'demo services' | \
+				'fuzz check' | 'fuzz services' | 'check services')
 				continue
 				;;
 		esac

@@ -91,8 +91,8 @@ my @functions =
 my @internal =
   $bare =~ /CREATE (?:OR REPLACE )?FUNCTION\s+bambi_internal\.(\w+)/g;
 my @views = $bare =~ /CREATE (?:OR REPLACE )?VIEW\s+\@extschema\@\.(\w+)/g;
-my @tables = $bare =~ /CREATE TABLE (?:IF NOT EXISTS )?\s*(bambi\w*\.\w+)/g;
-my @settings = $extension =~ /DefineCustom\w+Variable\("(bambi\.\w+)"/g;
+my @tables = $bare =~ /CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?\s*(bambi\w*\.\w+)/g;
+my @settings = $extension =~ /(?:DefineCustom\w+Variable|define_text)\("(bambi\.\w+)"/g;
 my @roles = $bare =~ /'(bambi_(?:owner|user|service|admin))'/g;
 
 my %columns;

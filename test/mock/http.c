@@ -291,7 +291,8 @@ connection_process(Connection *c)
 
 /*
  * Is a provider's request waiting in the socket?  Those who test must get
- * through, and the end of a connection is no request.
+ * through, the storage has faults of its own, and the end of a connection is
+ * no request.
  */
 static bool
 is_call_waiting(Connection *c)
@@ -299,7 +300,8 @@ is_call_waiting(Connection *c)
 	char		start[64];
 	ssize_t		n = recv(c->fd, start, sizeof(start), MSG_PEEK);
 
-	return n > 0 && memmem(start, n, "/_mock/", 7) == NULL;
+	return n > 0 && memmem(start, n, "/_mock/", 7) == NULL &&
+		memmem(start, n, "/storage/", 9) == NULL;
 }
 
 static void

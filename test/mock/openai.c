@@ -5,7 +5,7 @@
  *		of events, and errors.
  *
  * How a stream tells the usage of several pictures is documented nowhere;
- * here each last event has that of its own picture.
+ * here each picture's event has its own, and the first one what came in.
  *
  *-------------------------------------------------------------------------
  */
@@ -67,10 +67,10 @@ check_key(const Request *request, bool is_foreign, Refusal *why)
 /* ---- the answer ---- */
 
 static void
-gather_usage(Connection *c, const Wish *wish, int pictures)
+gather_usage(Connection *c, const Wish *wish, int pictures, bool with_input)
 {
-	int			text = prompt_tokens(wish->prompt);
-	int			input = wish->input_count * INPUT_TOKENS;
+	int			text = with_input ? prompt_tokens(wish->prompt) : 0;
+	int			input = with_input ? wish->input_count * INPUT_TOKENS : 0;
 	int			output = pictures *
 	(model_output_tokens(wish->model, wish->quality, wish->picture.width,
 						 wish->picture.height) +
@@ -142,7 +142,7 @@ answer_pictures(Connection *c, const Request *request, const Wish *wish,
 	if (wish->model->family >= FAMILY_1)
 	{
 		answer_text(c, ",");
-		gather_usage(c, wish, wish->n);
+		gather_usage(c, wish, wish->n, true);
 	}
 	answer_text(c, "}");
 	call_headers(headers, sizeof(headers), plan, sequence);
@@ -152,7 +152,7 @@ answer_pictures(Connection *c, const Request *request, const Wish *wish,
 /* preview: its number, or -1 for the picture itself */
 static void
 gather_event(Connection *c, const Wish *wish, const Plan *plan,
-			 const PictureWish *picture, int preview)
+			 const PictureWish *picture, int preview, bool is_first)
 {
 	char		name[64];
 
@@ -164,7 +164,7 @@ gather_event(Connection *c, const Wish *wish, const Plan *plan,
 				",", name, name, now_us() / 1000000);
 	gather_manner(c, wish);
 	if (preview < 0)
-		gather_usage(c, wish, 1);
+		gather_usage(c, wish, 1, is_first);
 	else
 		answer_text(c, "\"partial_image_index\":%d", preview);
 	answer_text(c, ",\"b64_json\":\"");
@@ -189,11 +189,11 @@ answer_stream(Connection *c, const Wish *wish, const Plan *plan,
 			PictureWish early = picture;
 
 			early.colour += COLOUR_STEP * (preview + 1);
-			gather_event(c, wish, plan, &early, preview);
+			gather_event(c, wish, plan, &early, preview, false);
 			answer_pause(c, plan->pause_ms);
 		}
 		if (i < last)
-			gather_event(c, wish, plan, &picture, -1);
+			gather_event(c, wish, plan, &picture, -1, i == 0);
 		if (i + 1 < wish->n)
 			answer_pause(c, plan->pause_ms);
 		picture.colour++;

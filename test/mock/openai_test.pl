@@ -218,8 +218,10 @@ is(join(' ', map { $_->[0] } @events), 'image_generation.partial_image error',
 is(scalar(@events), 1, 'or nothing');
 @events = events_of(edit([ image => $opaque, 'a.png' ], [ stream => 'true' ],
 		[ n => 2 ])->{content});
-is(join(' ', map { $_->[0] } @events), 'image_edit.completed ' x 1
+is(join(' ', map { $_->[0] } @events), 'image_edit.completed '
 	  . 'image_edit.completed', 'an edit streams under its own name');
+is(join(' ', map { $_->[1]{usage}{input_tokens} } @events), '325 0',
+	'and what came in is counted once');
 is(error_of(generate('x', partial_images => 1)),
 	'400 partial_images invalid_value', 'previews without a stream are refused');
 

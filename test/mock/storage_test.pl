@@ -144,6 +144,9 @@ is((rest_of($socket))[1], 'reset', 'or reset connections');
 control('storage', { down => '503', times => 1 });
 is(join(' ', map { storage('GET', 'public/pictures/2.png', {})->{status} }
 		1, 2), '503 200', 'or once');
+control('faults', { reset => 'before', times => 1 });
+is(storage('GET', 'public/pictures/2.png', {})->{status}, 200,
+	'faults of providers are none of its own');
 control('storage', { down => JSON::PP::true });
 control('storage', { down => JSON::PP::false });
 is(put('pictures/5.png')->{status}, 200, 'and come up again');

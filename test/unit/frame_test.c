@@ -73,7 +73,7 @@ check_limits(void)
 		head.type = (uint8_t) type;
 		frame_encode(&head, bytes);
 		if (frame_decode(bytes, &head) !=
-			(type >= FRAME_SETTINGS && type <= FRAME_SEALING_KEY))
+			(type >= FRAME_SETTINGS && type <= FRAME_ERRAND_DONE))
 			wrong++;
 		head = example();
 	}

@@ -144,7 +144,11 @@ check_families(void)
 	check_fields("any", "{\"response_format\":\"url\",\"model\":\"dear\","
 				 "\"prompt\":\"dog\",\"images\":[{\"image_url\":"
 				 "\"https://x.example/\"}],\"mask\":{\"file_id\":\"f\"}}",
-				 "{}", "{}");
+				 "{}", "{\"response_format\":\"url\"}");
+	check_fields("any", "{\"response_format\":\"url\"}",
+				 "{\"response_format\":\"none\"}", "{}");
+	check_fields("dall-e-3", "{\"response_format\":\"url\"}", "{}",
+				 "{\"response_format\":\"url\"}");
 }
 
 static void

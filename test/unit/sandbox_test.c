@@ -25,15 +25,22 @@ __lsan_default_suppressions(void)
 	return "leak:libfontconfig";
 }
 
+/* input is what is edited, or NULL. */
 static Next
-draw(const char *prompt, json_t *parameters, Outcome *outcome)
+edit(const char *prompt, const char *input, json_t *parameters,
+	 Outcome *outcome)
 {
 	Exchange	x = {.arena = arena_create()};
+	Input		edited = {.bytes = (const uint8_t *) input};
 	Generation	g = {
 		.model = "sandbox",.prompt = prompt,.parameters = parameters,
-		.client_request_id = "id.1"
+		.client_request_id = "id.1",.inputs = &edited,
+		.input_count = input != NULL
 	};
 	Next		next;
+
+	if (input != NULL)
+		edited.len = strlen(input);
 
 	memset(outcome, 0, sizeof(*outcome));
 	do
@@ -42,6 +49,12 @@ draw(const char *prompt, json_t *parameters, Outcome *outcome)
 	json_decref(parameters);
 	arena_destroy(x.arena);
 	return next;
+}
+
+static Next
+draw(const char *prompt, json_t *parameters, Outcome *outcome)
+{
+	return edit(prompt, NULL, parameters, outcome);
 }
 
 static void
@@ -133,6 +146,30 @@ check_prompts(void)
 	release(&two);
 }
 
+static void
+check_edits(void)
+{
+	Outcome		plain;
+	Outcome		one;
+	Outcome		again;
+	Outcome		other;
+
+	draw("a fawn", json_pack("{s:s}", "size", "64x64"), &plain);
+	edit("a fawn", "picture", json_pack("{s:s}", "size", "64x64"), &one);
+	edit("a fawn", "picture", json_pack("{s:s}", "size", "64x64"), &again);
+	edit("a fawn", "Picture", json_pack("{s:s}", "size", "64x64"), &other);
+	CHECK(!is_same(&plain.pictures[0].picture, &one.pictures[0].picture),
+		  "an edit gives another picture than the prompt alone");
+	CHECK(is_same(&one.pictures[0].picture, &again.pictures[0].picture),
+		  "the same edit gives the same picture");
+	CHECK(!is_same(&one.pictures[0].picture, &other.pictures[0].picture),
+		  "an edit of another picture gives another one");
+	release(&plain);
+	release(&one);
+	release(&again);
+	release(&other);
+}
+
 int
 main(void)
 {
@@ -142,6 +179,7 @@ main(void)
 	check_size("auto", 512, 512);
 	check_refusals();
 	check_prompts();
+	check_edits();
 	CHECK(provider_find("sandbox") == &provider_sandbox &&
 		  provider_find("openai") == &provider_openai &&
 		  provider_find("") == NULL, "providers are found by name");

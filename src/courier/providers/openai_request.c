@@ -156,7 +156,7 @@ choose_response_format(const Exchange *x, const Generation *g)
 {
 	const char *setting = exchange_setting(x, "response_format");
 	const char *wish =
-		json_string_value(json_object_get(g->parameters, "response_format"));
+	json_string_value(json_object_get(g->parameters, "response_format"));
 
 	if (setting != NULL && strcmp(setting, "none") == 0)
 		return NULL;

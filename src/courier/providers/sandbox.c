@@ -5,7 +5,8 @@
  *
  * The same prompt gives the same picture, another prompt another one, and
  * the prompt stands written on it, so that people and tests can tell which
- * picture is whose.
+ * picture is whose.  An edit of other pictures gives another one too; what
+ * they show is not looked at.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,12 +43,25 @@ typedef struct Sink
 
 /* FNV-1a: spreads well, and keeps no secret. */
 static uint64_t
-hash_prompt(const char *prompt)
+add_to_hash(uint64_t hash, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ p[i]) * UINT64_C(1099511628211);
+	return hash;
+}
+
+static uint64_t
+hash_request(const Generation *g)
 {
 	uint64_t	hash = UINT64_C(14695981039346656037);
 
-	for (; *prompt != '\0'; prompt++)
-		hash = (hash ^ (uint8_t) *prompt) * UINT64_C(1099511628211);
+	hash = add_to_hash(hash, g->prompt, strlen(g->prompt));
+	for (int i = 0; i < g->input_count; i++)
+		hash = add_to_hash(hash, g->inputs[i].bytes, g->inputs[i].len);
+	if (g->mask != NULL)
+		hash = add_to_hash(hash, g->mask->bytes, g->mask->len);
 	return hash;
 }
 
@@ -236,7 +250,7 @@ write_png(void *closure, const unsigned char *bytes, unsigned int len)
 }
 
 static bool
-draw(Size size, const char *prompt, int position, Picture *picture)
+draw(Size size, const Generation *g, int position, Picture *picture)
 {
 	cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24,
 														  size.width,
@@ -245,9 +259,9 @@ draw(Size size, const char *prompt, int position, Picture *picture)
 	Sink		sink = {picture, 0};
 	bool		is_drawn;
 
-	draw_shapes(cr, size, hash_prompt(prompt) + (uint64_t) position);
+	draw_shapes(cr, size, hash_request(g) + (uint64_t) position);
 	if (size.width >= SMALLEST_WITH_TEXT && size.height >= SMALLEST_WITH_TEXT)
-		write_prompt(cr, size, prompt);
+		write_prompt(cr, size, g->prompt);
 	is_drawn = cairo_surface_write_to_png_stream(surface, write_png, &sink) ==
 		CAIRO_STATUS_SUCCESS;
 	cairo_destroy(cr);
@@ -294,7 +308,7 @@ sandbox_generate(Exchange *x, const Generation *g, Outcome *outcome)
 	if (count < 1 || count > MAX_PICTURES)
 		return exchange_fail(x, FAULT_BAD_REQUEST, "\"n\" must be 1 to 10");
 
-	if (!draw(size, g->prompt, x->step, &taken->picture))
+	if (!draw(size, g, x->step, &taken->picture))
 	{
 		free(taken->picture.bytes);
 		taken->picture.bytes = NULL;

@@ -8,8 +8,9 @@
 #	$bambi->wait_for_status($id, 'succeeded');
 #
 # A user's name is its login role too, tied to the user by bambi.user_id.  The
-# provider "openai" is the mock; "sandbox" is itself.  A process is held at a
-# labelled point by hold(), and goes on after release():
+# provider "openai" is the mock, and others are after point_to_mock(); "sandbox"
+# is itself.  A process is held at a labelled point by hold(), and goes on after
+# release():
 #
 #	$bambi->hold('claim-committed');
 #	my $id = $bambi->generate('alice', 'a fawn');
@@ -26,6 +27,7 @@ use Carp;
 use HTTP::Tiny;
 use IPC::Run;
 use JSON::PP;
+use MIME::Base64 qw(decode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Symbol qw(gensym);
@@ -34,6 +36,18 @@ use Time::HiRes qw(time usleep);
 
 my $database = 'bambi';
 my $patience = $PostgreSQL::Test::Utils::timeout_default;
+
+# Where the mock is which provider, and how a key begins that it takes.
+my %base = (
+	openai => '/v1',
+	xai => '/xai/v1',
+	google => '/google/v1',
+	vertex => '/vertex');
+my %key_prefix = (
+	openai => 'sk-test-',
+	xai => 'xai-test-',
+	google => 'AIza-test-',
+	vertex => 'AIza-test-');
 
 # Makes and starts all of it; conf is added to postgresql.conf, mock are
 # options of bambi-mock.
@@ -81,15 +95,32 @@ sub install
 	return;
 }
 
-sub point_openai_to_mock
-{
-	my ($self) = @_;
+sub point_openai_to_mock { return $_[0]->point_to_mock('openai') }
 
-	$self->sql("UPDATE bambi.api_providers
-		SET api_base_url = 'http://127.0.0.1:$self->{mock_port}/v1',
-			allowed_networks = '{127.0.0.1/32}'
-		WHERE slug = 'openai'");
+# Providers by their slugs.  Vertex may have its tokens from the mock, too.
+sub point_to_mock
+{
+	my ($self, @slugs) = @_;
+
+	foreach my $slug (@slugs)
+	{
+		my $at = $self->mock_address($base{$slug});
+		my $settings = $slug eq 'vertex'
+		  ? encode_json({ token_uri => "$at/token" }) : '{}';
+
+		$self->sql("UPDATE bambi.api_providers
+			SET api_base_url = '$at', settings = settings || '$settings',
+				allowed_networks = '{127.0.0.1/32}'
+			WHERE slug = '$slug'");
+	}
 	return;
+}
+
+sub mock_address
+{
+	my ($self, $path) = @_;
+
+	return "http://127.0.0.1:$self->{mock_port}" . ($path // '');
 }
 
 sub node { return $_[0]{node} }
@@ -166,14 +197,18 @@ sub lift_quota
 # The courier's public key is there once it runs, which adding a key needs.
 sub add_key
 {
-	my ($self, $name, $key) = @_;
+	my ($self, $name, $key, $provider, $settings) = @_;
 
-	$key //= 'sk-test-' . $name;
+	$provider //= 'openai';
+	$key //= $key_prefix{$provider} . $name;
+	$settings //= '{}';
+	my $called = ($provider eq 'openai' ? '' : "$provider ") . "key of $name";
 	$self->poll('SELECT EXISTS (SELECT FROM bambi.encryption_keys
 		WHERE is_current)')
 	  or croak 'there is no sealing key';
 	return $self->sql_as($name,
-		"SELECT bambi_add_key('openai', '$key', 'key of $name')");
+		"SELECT bambi_add_key('$provider', \$k\$$key\$k\$,
+			'$called', '$settings')");
 }
 
 # Queues one and returns its id.
@@ -187,6 +222,56 @@ sub generate
 	$parameters //= '{}';
 	return $self->sql_as($name,
 		"SELECT bambi_generate(\$p\$$prompt\$p\$, '$model', '$parameters')");
+}
+
+# A call of bambi_edit as SQL, for sql_as and try_as.  images and mask are
+# expressions of type bytea, see bytea(); sources are ids.
+sub edit_call
+{
+	my ($self, $prompt, %with) = @_;
+	my @arguments = "prompt => \$p\$$prompt\$p\$";
+
+	$with{model} //= 'openai/gpt-image-2';
+	$with{parameters} //= '{"quality": "low"}' if $with{model} =~ /^openai/;
+	push @arguments, "images => ARRAY[" . join(', ', @{ $with{images} }) . ']'
+	  if $with{images};
+	push @arguments, "mask => $with{mask}" if $with{mask};
+	push @arguments,
+	  "sources => '{" . join(', ', @{ $with{sources} }) . "}'"
+	  if $with{sources};
+	push @arguments, "$_ => '$with{$_}'"
+	  foreach grep { defined $with{$_} } qw(model parameters idempotency_key);
+	return 'SELECT bambi_edit(' . join(', ', @arguments) . ')';
+}
+
+# Queues an edit and returns its id.
+sub edit
+{
+	my ($self, $name, $prompt, %with) = @_;
+
+	return $self->sql_as($name, $self->edit_call($prompt, %with));
+}
+
+# Bytes as an SQL expression.
+sub bytea { return "'\\x" . unpack('H*', $_[1]) . "'::bytea" }
+
+# A picture of a generation, as bytes.
+sub picture_of
+{
+	my ($self, $name, $id, $position) = @_;
+
+	$position //= 1;
+	return pack 'H*', $self->sql_as($name,
+		"SELECT encode(bambi_image('$id', $position), 'hex')");
+}
+
+# As it counts for the quota.
+sub usage_of
+{
+	my ($self, $name) = @_;
+
+	return $self->sql("SELECT usage_count FROM bambi.users
+		WHERE id = '$self->{user}{$name}'");
 }
 
 # One after the other in a psql of its own, whose output ends in the scalars
@@ -519,6 +604,24 @@ sub mock_stats
 			"http://127.0.0.1:$self->{mock_port}/_mock/stats")->{content});
 }
 
+# A picture as the mock draws it for whoever asks it directly; not in its
+# ledger afterwards, nor in its counters.
+sub drawn
+{
+	my ($self, $wish) = @_;
+	my $answer = HTTP::Tiny->new->post(
+		$self->mock_address('/v1/images/generations'),
+		{
+			headers => { authorization => 'Bearer sk-test' },
+			content => encode_json(
+				{ model => 'gpt-image-2', prompt => 'x', quality => 'low',
+					%$wish })
+		});
+	croak "mock: $answer->{content}" unless $answer->{success};
+	$self->mock('reset');
+	return decode_base64(decode_json($answer->{content})->{data}[0]{b64_json});
+}
+
 # Until the mock holds so many calls unanswered.
 sub wait_in_flight
 {
@@ -586,6 +689,16 @@ sub charges_of
 	my ($self, $id) = @_;
 
 	return grep { $_->{generation} eq $id } $self->charges;
+}
+
+# The entries of one prompt's generation, where the provider is not told its
+# id: those since the ledger had so many.
+sub ledger_since
+{
+	my ($self, $count) = @_;
+	my @entries = $self->ledger;
+
+	return @entries[ $count .. $#entries ];
 }
 
 sub stop
