@@ -24,6 +24,8 @@
 
 #define START_OVER_MS	100
 
+#define MOST_OUTGOING	(INT64CONST(512) * 1024 * 1024)
+
 /* Above every claimed turn since the last start-over. */
 typedef struct Position
 {
@@ -120,6 +122,19 @@ hand_over(uint64 row, TimestampTz now)
 	advance(DatumGetInt64(bambi_result(row, 4, &is_null)), &call->id);
 }
 
+/*
+ * Bytes of pictures to edit that there is room for: in the courier's memory,
+ * and in what is to be sent to it, which may not have a gigabyte.
+ */
+static int64
+room_for_inputs(void)
+{
+	int64		memory = bambi_memory_budget * INT64CONST(1024) -
+	bambi_calls.input_bytes;
+
+	return Min(memory, MOST_OUTGOING - (int64) bambi_courier_backlog());
+}
+
 static int
 claim_above_position(int wanted, TimestampTz now)
 {
@@ -133,8 +148,7 @@ claim_above_position(int wanted, TimestampTz now)
 		Int64GetDatum((int64) GetSystemIdentifier()),
 		ObjectIdGetDatum(MyDatabaseId),
 		CStringGetTextDatum(bambi_store),
-		Int64GetDatum(bambi_memory_budget * INT64CONST(1024) -
-					  bambi_calls.input_bytes),
+		Int64GetDatum(room_for_inputs()),
 		BoolGetDatum(bambi_calls.input_bytes == 0)
 	};
 	int			found = (int) bambi_execute(&bambi_worker_claim, values, NULL);

@@ -1,61 +1,20 @@
 // prism.mjs
-//	Replays what the adapters ask for against Prism, which judges it by the
-//	providers' OpenAPI documents, and hands Prism's answers to the adapters.
-//	What goes to Google is judged by its protos besides.
+//	What the adapters ask for, as the courier's engine sends it, is judged by
+//	the providers' own documents; the adapters get the documents' answers.
 //
-// Usage: prism.mjs REQUESTS GOOGLE
-//	the program "requests" of this folder, and the OpenAPI document of Google,
-//	which is written here.
+// Usage: prism.mjs REQUESTS, the program "requests" of this folder.
 //
 // A judge that accepts everything proves nothing, so requests that are broken
-// on purpose are replayed too.
+// on purpose are judged too.
 
 import { spawn } from 'node:child_process';
-import net from 'node:net';
+import http from 'node:http';
 import readline from 'node:readline';
 
-import { contract } from './contracts.mjs';
-import { schemaJudge } from './schema.mjs';
+import { documents, replay, start } from './documents.mjs';
 import { done, ok } from './tap.mjs';
 
-const [, , requests, google] = process.argv;
-
-// The path that Prism serves is what follows "base".  A request goes to all
-// documents with its base, the last of which answers the adapter.
-const documents = [
-	{
-		name: 'openai',
-		base: /^https:\/\/api\.openai\.com\/v1/,
-		find: () => contract('openai-images.openapi.json'),
-	},
-	{
-		name: 'openai amended',
-		base: /^https:\/\/api\.openai\.com\/v1/,
-		find: () => contract('openai-images.amended.openapi.json'),
-	},
-	{
-		name: 'xai',
-		base: /^https:\/\/api\.x\.ai/,
-		find: () => contract('xai-images.openapi.json'),
-	},
-	{
-		name: 'gemini protos',
-		base: /^https:\/\/generativelanguage\.googleapis\.com/,
-		isSchema: true,
-		find: () => contract('google-generativelanguage-v1beta.schema.json'),
-	},
-	{
-		name: 'vertex protos',
-		base: /^https:\/\/([a-z0-9-]+-)?aiplatform\.googleapis\.com/,
-		isSchema: true,
-		find: () => contract('google-aiplatform-v1.schema.json'),
-	},
-	{
-		name: 'google',
-		base: /^https:\/\/([a-z0-9-]+\.)+googleapis\.com/,
-		find: () => google,
-	},
-];
+const [, , requests] = process.argv;
 
 // What must not pass, of which cases.
 const breakages = {
@@ -106,146 +65,88 @@ const breakages = {
 	],
 };
 
-const drop = (form, name) =>
-	form.splice(form.findIndex((part) => part.name === name), 1);
+const drop = (form, name) => form.delete(name);
 
 // Cases that are younger than OpenAI's published document.
 const newest = new Set(['newest fields']);
 
-// ---- Prism
+// ---- requests
 
-function freePort() {
-	return new Promise((resolve) => {
-		const server = net.createServer();
+// Those of the connection, and ours.
+const ownHeaders = /^(x-case|x-provider|x-url|x-paid|host|connection|expect|content-length|accept-encoding)$/;
 
-		server.listen(0, '127.0.0.1', () => {
-			const { port } = server.address();
+async function receive(incoming) {
+	const chunks = [];
 
-			server.close(() => resolve(port));
-		});
-	});
-}
-
-const prisms = [];
-process.on('exit', () => prisms.forEach((prism) => prism.kill('SIGKILL')));
-
-async function start(document) {
-	if (document.isSchema) {
-		document.judge = schemaJudge(document.find(), {
-			generateContent: 'GenerateContentRequest',
-			predict: 'PredictRequest',
-		});
-	} else {
-		await startPrism(document);
+	for await (const chunk of incoming) {
+		chunks.push(chunk);
 	}
-}
-
-// Starts one, and resolves when it listens.
-async function startPrism(document) {
-	const port = await freePort();
-	const prism = spawn(process.execPath, [
-		'node_modules/@stoplight/prism-cli/dist/index.js', 'mock',
-		'-h', '127.0.0.1', '-p', port, document.find()]);
-	let said = '';
-
-	prisms.push(prism);
-	document.origin = `http://127.0.0.1:${port}`;
-	return new Promise((resolve, reject) => {
-		const listen = (chunk) => {
-			said += chunk;
-			if (said.includes('Prism is listening')) {
-				resolve();
-			}
-		};
-
-		prism.stdout.on('data', listen);
-		prism.stderr.on('data', listen);
-		prism.on('exit', () => reject(new Error(`Prism has ended: ${said}`)));
-	});
-}
-
-function formOf(parts) {
-	const form = new FormData();
-
-	for (const part of parts) {
-		const bytes = Buffer.from(part.base64, 'base64');
-
-		if (part.file_name === null) {
-			form.append(part.name, bytes.toString());
-		} else {
-			form.append(part.name, new Blob([bytes], { type: part.media_type }),
-				part.file_name);
-		}
-	}
-	return form;
-}
-
-// A schema says yes or no; 200 and 400 are what a server would make of it.
-function judgeBody(document, request) {
-	const complaint = document.judge(request.url.split(':').at(-1),
-		request.body);
-
-	return complaint === null ? { status: 200, headers: {}, body: '' } :
-		{ status: 400, headers: {}, body: complaint };
-}
-
-// The document's judgement of a request: its answer.
-async function replay(document, request) {
-	if (document.isSchema) {
-		return judgeBody(document, request);
-	}
-
-	const headers = { ...request.headers };
-	let body;
-
-	if (request.form !== undefined) {
-		body = formOf(request.form);
-	} else {
-		body = request.text ??
-			(request.body && JSON.stringify(request.body));
-	}
-	const response = await fetch(
-		request.url.replace(document.base, document.origin),
-		{ method: request.method, headers, body });
-
 	return {
-		status: response.status,
-		headers: Object.fromEntries(response.headers),
-		body: await response.text(),
+		case: incoming.headers['x-case'],
+		provider: incoming.headers['x-provider'],
+		isPaid: incoming.headers['x-paid'] !== undefined,
+		method: incoming.method,
+		url: incoming.headers['x-url'],
+		headers: Object.fromEntries(Object.entries(incoming.headers)
+			.filter(([name]) => !ownHeaders.test(name))),
+		bytes: Buffer.concat(chunks),
 	};
 }
 
-// ---- the cases
+const isForm = (request) =>
+	/^multipart\//.test(request.headers['content-type']);
 
-async function breakRequest(document, request, how, change) {
-	const broken = structuredClone(request);
+const isJson = (request) =>
+	request.headers['content-type'] === 'application/json';
 
-	change(broken.body ?? broken.form);
-	const { status, body } = await replay(document, broken);
+const printable = (bytes) =>
+	bytes.toString('latin1', 0, 2000).replace(/[^\n -~]/g, '?');
 
-	ok(status === 400 || status === 422,
-		`${document.name}: ${request.case}, but ${how}, is refused`,
-		`${status} ${body}`);
+// The same request with its form, or its document, changed.
+async function changed(request, change) {
+	const { 'content-type': type, ...headers } = request.headers;
+	let response = new Response(request.bytes, { headers: { 'content-type': type } });
+
+	if (isForm(request)) {
+		const form = await response.formData();
+
+		change(form);
+		response = new Response(form);
+	} else {
+		const body = await response.json();
+
+		change(body);
+		response = Response.json(body);
+	}
+	headers['content-type'] = response.headers.get('content-type');
+	return { ...request, headers, bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
+function withoutKey(request) {
+	return {
+		...request,
+		headers: Object.fromEntries(Object.entries(request.headers).filter(
+			([name]) => name !== 'authorization' && name !== 'x-goog-api-key')),
+	};
+}
+
+// ---- judgement
+
 async function breakAll(document, request, ways) {
+	const what = `${document.name}: ${request.case}`;
+
 	for (const [how, change] of ways) {
-		await breakRequest(document, request, how, change);
-	}
-	if (document.isSchema) {
-		return;
-	}
-	const anonymous = structuredClone(request);
+		const { status, body } = await replay(document,
+			await changed(request, change));
 
-	for (const name of Object.keys(anonymous.headers)) {
-		if (/^(authorization|x-goog-api-key)$/i.test(name)) {
-			delete anonymous.headers[name];
-		}
+		ok(status === 400 || status === 422, `${what}, but ${how}, is refused`,
+			`${status} ${body}`);
 	}
-	const { status } = await replay(document, anonymous);
+	if (!document.isSchema) {
+		const { status } = await replay(document, withoutKey(request));
 
-	ok(status === 401,
-		`${document.name}: ${request.case}, but without a key, is refused`, status);
+		ok(status === 401, `${what}, but without a key, is refused`, status);
+	}
 }
 
 // What the adapter is told: the last document's answer.
@@ -253,7 +154,7 @@ async function judge(request) {
 	const { case: name, method, url } = request;
 	const where = `${method} ${new URL(url).pathname}`;
 	const key = `${request.provider}: ${name}`;
-	const ways = request.is_paid ? breakages[key] : undefined;
+	const ways = request.isPaid ? breakages[key] : undefined;
 	let answer;
 
 	for (const document of documents) {
@@ -264,7 +165,7 @@ async function judge(request) {
 		}
 		answer = await replay(document, request);
 		ok(answer.status === 200, `${document.name}: ${name}, ${where} is allowed`,
-			`${answer.status} ${answer.body}\n${JSON.stringify(request)}`);
+			`${answer.status} ${answer.body}\n${printable(request.bytes)}`);
 		if (ways !== undefined) {
 			await breakAll(document, request, ways);
 		}
@@ -274,13 +175,33 @@ async function judge(request) {
 	}
 	if (answer === undefined) {
 		ok(false, `${request.provider}: a document covers ${name}, ${where}`);
-		answer = { status: 404, headers: {}, body: '' };
+		answer = { status: 404, body: '' };
 	}
 	// the document knows only whole answers to what may be deferred
-	if (request.body?.deferred === true) {
+	if (isJson(request) && JSON.parse(request.bytes).deferred === true) {
 		answer.body = '{"request_id":"r1"}';
 	}
 	return answer;
+}
+
+// The origin of a server that answers as the documents do.
+function startJudge() {
+	const server = http.createServer(async (incoming, response) => {
+		try {
+			const { status, body } = await judge(await receive(incoming));
+
+			response.writeHead(status, { 'content-type': 'application/json' });
+			response.end(body);
+		} catch (error) {
+			ok(false, 'the request can be judged', error.stack);
+			response.destroy();
+		}
+	});
+
+	return new Promise((resolve) => {
+		server.listen(0, '127.0.0.1',
+			() => resolve(`http://127.0.0.1:${server.address().port}`));
+	});
 }
 
 async function main() {
@@ -296,20 +217,17 @@ async function main() {
 		return;
 	}
 
-	const child = spawn(requests, { stdio: ['pipe', 'pipe', 'inherit'] });
+	const child = spawn(requests, [await startJudge()],
+		{ stdio: ['ignore', 'pipe', 'inherit'] });
 	const ended = new Promise((resolve) => child.on('close', resolve));
 	let ends = 0;
 
 	for await (const line of readline.createInterface({ input: child.stdout })) {
 		const said = JSON.parse(line);
 
-		if (said.end === undefined) {
-			child.stdin.write(JSON.stringify(await judge(said)) + '\n');
-		} else {
-			ends++;
-			ok(said.end === 'done' && said.pictures > 0,
-				`${said.provider}: ${said.case}, the answer is read`, line);
-		}
+		ends++;
+		ok(said.end === 'done' && said.pictures > 0,
+			`${said.provider}: ${said.case}, the answer is read`, line);
 	}
 	ok(await ended === 0 && ends > 0, 'all cases were asked for');
 	ok(Object.keys(breakages).length === 0, 'and all were broken that can be',

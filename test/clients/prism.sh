@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 #
 # prism.sh
-#	What the adapters ask for is what the providers' OpenAPI documents allow.
+#	What the adapters ask for is what the providers' own documents allow.
 
 set -euo pipefail
 
-google=$PWD/test/fixtures/openapi/google-images.openapi.json
+export GOOGLE=$PWD/test/fixtures/openapi/google-images.openapi.json
 requests=$PWD/test/clients/build/requests
 cd "$PEERS"
-exec node prism.mjs "$requests" "$google"
+exec node prism.mjs "$requests"

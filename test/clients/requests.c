@@ -1,22 +1,30 @@
 /*-------------------------------------------------------------------------
  *
  * requests.c
- *		Has the adapters ask for pictures, and lets somebody else answer.
+ *		Has the adapters ask for pictures, with the courier's own engine, and
+ *		lets somebody else answer.
  *
- * Each case is one generation.  What its adapter wants to send is printed as
- * a line of JSON,
- *		{"case", "provider", "method", "url", "headers", "is_paid",
- *		 "body" (JSON) or "text" (not JSON) or "form" (its parts)}
- * and the answer is read as a line of JSON, {"status", "headers", "body"},
- * until the adapter comes to its end:
+ *	requests http://127.0.0.1:PORT
+ *
+ * Each case is one generation.  Whatever its adapter asks for goes there, with
+ * headers of ours that say what it is: X-Case, X-Provider, X-Url (where it was
+ * to go) and, if it is a paid request, X-Paid.  How the case ended is printed
+ * as a line of JSON:
  *		{"case", "provider", "end": "done", "pictures": N}
  *		{"case", "provider", "end": "failed", "class", "message"}
  *
  *-------------------------------------------------------------------------
  */
 #include <stdio.h>
+#include <time.h>
 
+#include "../../src/courier/budget.h"
+#include "../../src/courier/engine.h"
+#include "../../src/courier/loop.h"
+#include "../../src/courier/runner.h"
 #include "../unit/play.h"
+
+#define CASE_MS		20000
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -112,34 +120,63 @@ static const Case cases[] = {
 	"\"output_compression\":80}"},
 };
 
-static json_t *
-headers_json(const Request *request)
-{
-	json_t	   *headers = json_object();
-	const Header *header;
+static const char *judge;		/* who answers */
 
-	for (header = request->headers; header != NULL; header = header->next)
-		json_object_set_new(headers, header->name,
-							json_string(header->value));
-	return headers;
+/* The generation that is being made. */
+typedef struct Asking
+{
+	const Case *c;
+	const ProviderAdapter *adapter;
+	Runner		runner;
+	Generation	generation;
+	Outcome		outcome;
+	bool		is_over;
+	Next		end;
+} Asking;
+
+/* Sends the request to the judge, as it is otherwise. */
+static void
+divert(Asking *asking)
+{
+	Exchange   *x = &asking->runner.x;
+	const char *url = x->request.url;
+	const char *path = strchr(strstr(url, "://") + 3, '/');
+
+	/* an adapter may send the same one again */
+	if (strncmp(url, judge, strlen(judge)) == 0)
+		return;
+	exchange_header(x, "X-Case", asking->c->name);
+	exchange_header(x, "X-Provider", asking->c->provider);
+	exchange_header(x, "X-Url", url);
+	if (x->request.is_paid)
+		exchange_header(x, "X-Paid", "yes");
+	x->request.url = arena_printf(x->arena, "%s%s", judge, path);
 }
 
-static json_t *
-form_json(const Request *request)
+static Next
+step(Runner *runner)
 {
-	json_t	   *form = json_array();
-	const FormPart *part;
+	Asking	   *asking = runner->owner;
+	Exchange   *x = &runner->x;
+	Next		next;
 
-	for (part = request->form; part != NULL; part = part->next)
-		json_array_append_new(form,
-							  json_pack("{s:s, s:s?, s:s?, s:o}",
-										"name", part->name,
-										"file_name", part->file_name,
-										"media_type", part->media_type,
-										"base64", exchange_base64("",
-																  part->bytes,
-																  part->len)));
-	return form;
+	x->now = time(NULL);
+	next = asking->adapter->generate(x, &asking->generation,
+									 &asking->outcome);
+	if (next == NEXT_SEND)
+		divert(asking);
+	else if (next == NEXT_SLEEP)
+		x->sleep_ms = 1;
+	return next;
+}
+
+static void
+ended(Runner *runner, Next next)
+{
+	Asking	   *asking = runner->owner;
+
+	asking->end = next;
+	asking->is_over = true;
 }
 
 static void
@@ -152,79 +189,25 @@ print_line(json_t *line)
 }
 
 static void
-print_request(const Case *c, const Play *play)
+print_failure(const Case *c, const char *class, const char *message)
 {
-	const Request *request = &play->x.request;
-	json_t	   *line = json_pack("{s:s, s:s, s:s, s:s, s:o, s:b}",
-								 "case", c->name, "provider", c->provider,
-								 "method", request->method,
-								 "url", request->url,
-								 "headers", headers_json(request),
-								 "is_paid", request->is_paid);
-	json_t	   *body = play_request_json(play);
-
-	if (request->form != NULL)
-		json_object_set_new(line, "form", form_json(request));
-	else if (body != NULL)
-		json_object_set_new(line, "body", body);
-	else if (request->body != NULL)
-		json_object_set_new(line, "text",
-							json_stringn(request->body, request->body_len));
-	print_line(line);
+	print_line(json_pack("{s:s, s:s, s:s, s:s, s:s}", "case", c->name,
+						 "provider", c->provider, "end", "failed",
+						 "class", class, "message", message));
 }
 
 static void
-print_end(const Case *c, Next next, const Play *play)
+print_end(const Asking *asking)
 {
-	if (next == NEXT_DONE)
-		print_line(json_pack("{s:s, s:s, s:s, s:i}", "case", c->name,
-							 "provider", c->provider, "end", "done",
-							 "pictures", play->outcome.picture_count));
+	const Fault *fault = &asking->runner.x.fault;
+
+	if (asking->end == NEXT_DONE)
+		print_line(json_pack("{s:s, s:s, s:s, s:i}",
+							 "case", asking->c->name,
+							 "provider", asking->c->provider, "end", "done",
+							 "pictures", asking->outcome.picture_count));
 	else
-		print_line(json_pack("{s:s, s:s, s:s, s:s, s:s}", "case", c->name,
-							 "provider", c->provider, "end", "failed",
-							 "class", fault_code(play->x.fault.class),
-							 "message", play->x.fault.message));
-}
-
-/* The next line of standard input, freed with json_decref; ends without. */
-static json_t *
-read_answer(void)
-{
-	char	   *line = NULL;
-	size_t		size = 0;
-	json_t	   *answer;
-
-	if (getline(&line, &size, stdin) < 0 ||
-		(answer = json_loads(line, 0, NULL)) == NULL)
-	{
-		fprintf(stderr, "requests: no answer was given\n");
-		exit(1);
-	}
-	free(line);
-	return answer;
-}
-
-static void
-release_json(void *json)
-{
-	json_decref(json);
-}
-
-static Next
-take_answer(Play *play)
-{
-	json_t	   *answer = read_answer();
-	Next		next;
-
-	play_reply_headers(play, json_object_get(answer, "headers"));
-	next = play_answer(play,
-					   json_integer_value(json_object_get(answer, "status")),
-					   json_string_value(json_object_get(answer, "body")),
-					   1000);
-	/* headers of the reply are lent from it */
-	arena_on_destroy(play->x.arena, release_json, answer);
-	return next;
+		print_failure(asking->c, fault_code(fault->class), fault->message);
 }
 
 static json_t *
@@ -257,47 +240,92 @@ service_account(void)
 }
 
 static void
+begin(Asking *asking, const Case *c, const Input *inputs)
+{
+	static AddressRange loopback;
+	const char *key = c->key != NULL ? c->key : service_account();
+	Exchange   *x = &asking->runner.x;
+	Usage		nothing = {-1, -1, -1, -1, -1, -1, -1};
+
+	memset(asking, 0, sizeof(*asking));
+	address_parse_range("127.0.0.0/8", &loopback);
+	asking->c = c;
+	asking->adapter = provider_find(c->provider);
+	asking->outcome.usage = nothing;
+	asking->outcome.cost_ticks = -1;
+	asking->generation = (Generation)
+	{
+		.model = c->model,
+			.prompt = "cat",
+			.parameters = read_object(c->parameters),
+			.client_request_id = PLAY_REQUEST_ID,
+			.inputs = inputs,
+			.input_count = c->input_count,
+			.mask = c->has_mask ? inputs : NULL,
+	};
+	x->arena = arena_create();
+	x->base_url = c->base_url;
+	x->settings = read_object(c->settings);
+	x->secret = secret_create(x->arena, (const uint8_t *) key, strlen(key));
+	asking->runner.owner = asking;
+	asking->runner.step = step;
+	asking->runner.ended = ended;
+	asking->runner.ranges = &loopback;
+	asking->runner.range_count = 1;
+	asking->runner.deadline = loop_now() + CASE_MS;
+}
+
+static void
+end(Asking *asking)
+{
+	for (int i = 0; i < asking->outcome.picture_count; i++)
+		free(asking->outcome.pictures[i].picture.bytes);
+	exchange_clear_reply(&asking->runner.x);
+	json_decref(asking->generation.parameters);
+	json_decref(asking->runner.x.settings);
+	arena_destroy(asking->runner.x.arena);
+}
+
+static void
 run(const Case *c)
 {
-	const ProviderAdapter *adapter = provider_find(c->provider);
+	static Asking asking;
 	Input		inputs[MAX_INPUTS];
-	Play		play;
-	Next		next;
 
-	if (adapter == NULL)
-	{
-		print_line(json_pack("{s:s, s:s, s:s, s:s, s:s}", "case", c->name,
-							 "provider", c->provider, "end", "failed",
-							 "class", "", "message", "there is no adapter"));
-		return;
-	}
 	for (int i = 0; i < MAX_INPUTS; i++)
 		inputs[i] = play_pixel();
-	play_begin(&play, adapter, c->base_url,
-			   c->key != NULL ? c->key : service_account(), c->model,
-			   read_object(c->parameters), read_object(c->settings), NULL);
-	play.generation.inputs = inputs;
-	play.generation.input_count = c->input_count;
-	play.generation.mask = c->has_mask ? inputs : NULL;
-
-	next = play_step(&play);
-	while (next == NEXT_SEND || next == NEXT_SLEEP)
+	if (provider_find(c->provider) == NULL)
 	{
-		if (next == NEXT_SLEEP)
-		{
-			next = play_step(&play);
-			continue;
-		}
-		print_request(c, &play);
-		next = take_answer(&play);
+		print_failure(c, "", "there is no adapter");
+		return;
 	}
-	print_end(c, next, &play);
-	play_end(&play);
+	begin(&asking, c, inputs);
+	runner_start(&asking.runner);
+	while (!asking.is_over)
+	{
+		loop_turn();
+		engine_collect();
+	}
+	print_end(&asking);
+	end(&asking);
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	static Settings settings;
+
+	if (argc != 2)
+	{
+		fprintf(stderr, "usage: requests http://127.0.0.1:PORT\n");
+		return 2;
+	}
+	judge = argv[1];
+	settings_set_defaults(&settings);
+	loop_start();
+	engine_start();
+	engine_configure(&settings);
+	budget_set(settings.byte_budget);
 	for (size_t i = 0; i < lengthof(cases); i++)
 		run(&cases[i]);
 	return 0;
