@@ -121,19 +121,27 @@ work_keep_pictures(Work *work)
 
 /* ---- the store ---- */
 
+static StoredImage
+image_of(const Work *work, const AnswerPicture *pictures, int i)
+{
+	StoredImage image = {
+		.user = work->order.user,
+		.generation = work->job->id_text,
+		.position = i + 1,
+		.format = pictures[i].format,
+		.sha256 = pictures[i].sha256,
+		.picture = &pictures[i].picture,
+	};
+
+	return image;
+}
+
 static Next
 step_store(Runner *runner)
 {
 	Work	   *work = runner->owner;
 	AnswerPicture *picture = &work->pictures[work->stored];
-	StoredImage image = {
-		.user = work->order.user,
-		.generation = work->job->id_text,
-		.position = work->stored + 1,
-		.format = picture->format,
-		.sha256 = picture->sha256,
-		.picture = &picture->picture,
-	};
+	StoredImage image = image_of(work, work->pictures, work->stored);
 	char	   *location = NULL;
 	Next		next = work->order.store->put(&runner->x, &image, &location);
 
@@ -143,13 +151,25 @@ step_store(Runner *runner)
 
 /*
  * From the one that is due on, they go with the answer instead: the worker
- * puts them into the database, and nothing is lost.
+ * puts them into the database, and nothing is lost.  A put that failed may have
+ * arrived all the same, or a later one will, before we die: what is left in the
+ * store then is to be erased.
  */
 static void
 send_instead(Work *work, AnswerPicture *pictures)
 {
+	const StoreAdapter *store = work->order.store;
+
+	stores_prepare(store, &work->runner.x);
 	for (int i = work->stored; i < work->picture_count; i++)
 	{
+		StoredImage image = image_of(work, pictures, i);
+
+		if (store->place != NULL)
+		{
+			pictures[i].left_in = store->name;
+			pictures[i].left_at = store->place(&work->runner.x, &image);
+		}
 		pictures[i].store = FALLBACK_STORE;
 		pictures[i].location = NULL;
 		pictures[i].url = NULL;

@@ -203,6 +203,22 @@ is_deeply(
 	[ 'private-pictures/' . image($id, 'storage_path') ],
 	'it is there once');
 
+# ---- a courier that dies behind a put that it had given up before
+
+$bambi->mock('storage', { down => JSON::PP::true, times => 1 });
+$bambi->hold('picture-insured');
+$id = $bambi->generate('alice', 'put, and kept as well', 'sandbox');
+$bambi->wait_held('picture-insured');
+$bambi->hold('answer-received');
+$bambi->release('picture-insured');
+$bambi->kill9($bambi->wait_held('answer-received'));
+$bambi->release('answer-received');
+ok(scalar(grep { /$id/ } objects()), 'a courier dies that has put one late');
+$bambi->wait_for_status($id, 'succeeded', 'what it had spooled counts');
+is(image($id, 'store'), 'database', 'the picture is in the database');
+all_is_erased('and what it left is erased');
+is(scalar(grep { /$id/ } objects()), 0, 'so that the storage has it no more');
+
 # ---- a key that others could read
 
 my $calls = $bambi->mock_stats->{calls};

@@ -118,6 +118,16 @@ read_usage(const json_t *usage, const Generation *g, Usage *tokens)
 	tokens->text_output = read_tokens(output, "text_tokens");
 	tokens->total = read_tokens(usage, "total_tokens");
 
+	/* a gateway's zeros, where the server behind it has not counted */
+	if (tokens->total == 0)
+	{
+		*tokens = (Usage)
+		{
+			-1, -1, -1, -1, -1, -1, -1
+		};
+		return;
+	}
+
 	/* without details: text in, or an edit's pictures; and a picture out */
 	if (!json_is_object(input) && g->input_count == 0)
 		tokens->text_input = read_tokens(usage, "input_tokens");

@@ -317,6 +317,7 @@ const StoreAdapter store_s3 = {
 	.credentials_setting = "s3_credentials_file",
 	.own_setting = "s3_bucket",
 	.check = check,
+	.place = object_location,
 	.put = put,
 	.erase = erase,
 	.get = get,

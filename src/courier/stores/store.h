@@ -45,6 +45,12 @@ typedef struct StoreAdapter
 	/* Why the settings will not do, as a constant, or NULL.  NULL: any will. */
 	const char *(*check) (const json_t *settings);
 
+	/*
+	 * Where put puts it, in the arena; NULL, the function itself, where it is
+	 * put nowhere.
+	 */
+	char	   *(*place) (Exchange *x, const StoredImage *image);
+
 	/* *location is as in images.storage_path, in the arena. */
 	Next		(*put) (Exchange *x, const StoredImage *image, char **location);
 

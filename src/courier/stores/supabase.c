@@ -266,6 +266,7 @@ const StoreAdapter store_supabase = {
 	.credentials_setting = "supabase_key_file",
 	.own_setting = "supabase_bucket",
 	.check = check,
+	.place = object_location,
 	.put = put,
 	.erase = erase,
 	.get = get,
