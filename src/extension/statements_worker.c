@@ -82,8 +82,7 @@ BambiStatement bambi_worker_claim = {
 	"     ON k.id = g.configuration_id AND k.user_id = g.user_id",
 	.nargs = 12,
 	.types = {INT8OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID,
-	TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID,
-	BOOLOID},
+	TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID, BOOLOID},
 	.is_generic = true,
 };
 
