@@ -242,6 +242,9 @@ is($bambi->sql('SELECT count(*) FROM bambi.image_generations'),
 
 # ---- more bytes than there is memory for
 
+# so few at a time that those which wait would fill all places
+$bambi->node->append_conf('postgresql.conf', 'bambi.max_in_flight = 3');
+$bambi->node->reload;
 my $large = $bambi->bytea($png . "\0" x 700_000);
 $before = count_lines();
 my @ids = $bambi->edit('alice', '[[mock hold]] a large one',
@@ -251,7 +254,7 @@ push @ids, $bambi->edit('alice', "large one $_", images => [$large])
   foreach 1 .. 3;
 push @ids, $bambi->edit('alice', 'larger than all of it',
 	images => [ $bambi->bytea($png . "\0" x 1_500_000) ]);
-foreach my $name (qw(bob alice))
+foreach my $name (qw(bob alice bob bob bob))
 {
 	my $other = $bambi->generate($name, 'a small one');
 	$bambi->wait_for_status($other, 'succeeded',
