@@ -103,6 +103,20 @@ answers_check_fault(const Fault *fault, const char *key, bool was_paid,
 			 (is_500_free && status >= 500))));
 }
 
+/* Only what was sent can be echoed. */
+static inline bool
+answers_were_told(const Play *play, const char *key)
+{
+	const Header *header;
+
+	for (header = play->x.request.headers; header; header = header->next)
+	{
+		if (answers_tell(header->value, key))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Answers all that the adapter asks, and checks what comes of it.  play is at
  * its begin, and is ended.
@@ -115,6 +129,7 @@ answers_play(Play *play, const char *key, bool is_500_free,
 	size_t		len = 4;
 	int			ordinal = 0;
 	bool		was_paid = false;
+	bool		was_told = false;
 	Next		next = play_step(play);
 
 	for (int i = 0; next == NEXT_SEND || next == NEXT_SLEEP; i++)
@@ -132,6 +147,7 @@ answers_play(Play *play, const char *key, bool is_500_free,
 			continue;
 		}
 		was_paid = play->x.request.is_paid;
+		was_told = answers_were_told(play, key);
 		if (was_paid)
 		{
 			int			its = play->x.request.ordinal;
@@ -149,8 +165,8 @@ answers_play(Play *play, const char *key, bool is_500_free,
 	if (next == NEXT_DONE)
 		answers_check_pictures(&play->outcome, key);
 	else if (next == NEXT_FAIL)
-		answers_check_fault(&play->x.fault, key, was_paid, is_500_free,
-							play->x.reply.status);
+		answers_check_fault(&play->x.fault, was_told ? key : NULL, was_paid,
+							is_500_free, play->x.reply.status);
 	play_end(play);
 }
 

@@ -99,7 +99,7 @@ is "$(sin src/courier/main.c '#include "postgres.h"')" \
 	'courier includes no header of the server' \
 	'a courier that includes the server is found'
 is "$(sin src/courier/main.c '#include <curl/curl.h>')" \
-	'only the engine includes libcurl' \
+	'only the engine and url.c include libcurl' \
 	'libcurl outside the engine is found'
 is "$(sin src/protocol/frame.c '#include "../courier/exchange.h"')" \
 	'protocol includes nothing of ours but protocol' \
