@@ -107,6 +107,7 @@ read_tokens(const json_t *object, const char *name)
 static void
 read_usage(const json_t *usage, const Generation *g, Usage *tokens)
 {
+	static const Usage not_counted = {-1, -1, -1, -1, -1, -1, -1};
 	const json_t *input = json_object_get(usage, "input_tokens_details");
 	const json_t *output = json_object_get(usage, "output_tokens_details");
 
@@ -117,6 +118,13 @@ read_usage(const json_t *usage, const Generation *g, Usage *tokens)
 	tokens->image_output = read_tokens(output, "image_tokens");
 	tokens->text_output = read_tokens(output, "text_tokens");
 	tokens->total = read_tokens(usage, "total_tokens");
+
+	/* a gateway's zeros, where the server behind it has not counted */
+	if (tokens->total == 0)
+	{
+		*tokens = not_counted;
+		return;
+	}
 
 	/* without details: text in, or an edit's pictures; and a picture out */
 	if (!json_is_object(input) && g->input_count == 0)
