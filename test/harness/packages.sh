@@ -37,6 +37,7 @@ openssl                 check  a sealed key that nothing of bambi sealed
 libipc-run-perl         check  PostgreSQL's TAP tests run programs with it
 postgresql-15-pgtap     check  pgTAP, for tests in SQL
 npm                     services  installs the clients and servers of test/clients
+python3-venv            services  installs those that are Python's
 TABLE
 }
 

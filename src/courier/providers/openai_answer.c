@@ -94,6 +94,7 @@ openai_has_result(Exchange *x)
 static void
 read_usage(const json_t *usage, const Generation *g, Usage *tokens)
 {
+	static const Usage not_counted = {-1, -1, -1, -1, -1, -1, -1};
 	const json_t *input = json_object_get(usage, "input_tokens_details");
 	const json_t *output = json_object_get(usage, "output_tokens_details");
 
@@ -112,6 +113,13 @@ read_usage(const json_t *usage, const Generation *g, Usage *tokens)
 		{
 			-1, -1, -1, -1, -1, -1, -1
 		};
+		return;
+	}
+
+	/* a gateway's zeros, where the server behind it has not counted */
+	if (tokens->total == 0)
+	{
+		*tokens = not_counted;
 		return;
 	}
 
