@@ -16,11 +16,11 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "../secret_file.h"
 #include "keyservice.h"
+#include "oaep.h"
 
 /* Bytes of the public key's hash that name the key. */
 #define THUMBPRINT	16
@@ -151,24 +151,15 @@ static Next
 unwrap(Exchange *x, const char *kid, const uint8_t *wrapped,
 	   size_t wrapped_len, uint8_t cek[JWE_CEK_SIZE])
 {
-	EVP_PKEY_CTX *context;
 	uint8_t		out[JWE_MAX_RSA_BYTES];
-	size_t		out_len = sizeof(out);
+	size_t		out_len;
 	bool		ok;
 
 	if (private_key == NULL || strcmp(kid, private_kid) != 0)
 		return exchange_fail(x, FAULT_KEY_UNREADABLE, NULL);
 
-	context = EVP_PKEY_CTX_new(private_key, NULL);
-	ok = context != NULL &&
-		EVP_PKEY_decrypt_init(context) == 1 &&
-		EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
-		EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) == 1 &&
-		EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) == 1 &&
-		EVP_PKEY_decrypt(context, out, &out_len, wrapped, wrapped_len) == 1 &&
+	ok = oaep_unwrap(private_key, wrapped, wrapped_len, out, &out_len) &&
 		out_len == JWE_CEK_SIZE;
-	EVP_PKEY_CTX_free(context);
-	ERR_clear_error();
 	if (ok)
 		memcpy(cek, out, JWE_CEK_SIZE);
 	OPENSSL_cleanse(out, sizeof(out));
