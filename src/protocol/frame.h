@@ -60,8 +60,8 @@ typedef enum FrameResult
 	RESULT_CANCELLED = 4,		/* the answer to CANCEL: nothing was sent */
 	RESULT_RETRY = 5,			/* try again after JSON "retry_after_ms" */
 	RESULT_WAIT = 6				/* as RETRY, but it counts as no try: the key
-								 * service or the store is down, or the courier
-								 * ends */
+								 * service or the store is down, or the
+								 * courier ends */
 } FrameResult;
 
 typedef enum FrameLevel
