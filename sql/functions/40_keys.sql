@@ -63,8 +63,11 @@ provider is the slug (see bambi_providers); api_key is the key as plain '
     'text, or sealed by the client to bambi_sealing_key() as a compact JWE '
     'whose header names your user id (sub) and the provider (prv); name is '
     'what you call it, by default the provider''s name; settings are options '
-    'of the provider. No function gives the key out again. '
+    'of the provider. No function gives the key out again. The provider is '
+    'asked whether it takes the key, for nothing: see the status in '
+    'bambi_configurations. '
     'Errors: PT401; PT404 "provider does not exist"; PT409 "name is in use"; '
+    'PT429 "too many keys to check"; '
     'PT503 "there is no key to seal with yet"; 42501 on a connection that '
     'others could read along; 22023 for what cannot be a key.';
 
@@ -92,9 +95,40 @@ GRANT EXECUTE ON FUNCTION @extschema@.bambi_replace_key(uuid, text)
     TO bambi_user;
 COMMENT ON FUNCTION @extschema@.bambi_replace_key(uuid, text) IS
     'Puts a new key in the place of one of yours.
-What is queued uses the new one. api_key is as for bambi_add_key. '
+What is queued uses the new one, and so does, at once, what is held because '
+    'the provider refused the old one. The new one is checked as by '
+    'bambi_add_key. api_key is as for bambi_add_key. '
     'Errors: those of bambi_add_key; PT404 "configuration does not exist"; '
     'PT409 "key has been removed".';
+
+CREATE FUNCTION bambi_internal.validate_key(configuration uuid)
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- as above
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_validate_key';
+REVOKE ALL ON FUNCTION bambi_internal.validate_key(uuid) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.validate_key(uuid) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.validate_key(uuid) TO bambi_user;
+COMMENT ON FUNCTION bambi_internal.validate_key(uuid) IS
+    'What bambi_validate_key calls.';
+
+CREATE FUNCTION @extschema@.bambi_validate_key(configuration uuid)
+RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.validate_key($1);
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_validate_key(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_validate_key(uuid) TO bambi_user;
+COMMENT ON FUNCTION @extschema@.bambi_validate_key(uuid) IS
+    'Has the provider asked once more whether it takes a key of yours, and '
+    'gives the status that the key has until it answers.
+The answer is in bambi_configurations: status, last_validated_at, last_error. '
+    'It costs nothing, and does not tell whether there is money. A key that '
+    'was refused and is taken again lets what was held because of it go on. '
+    'Errors: PT401; PT404 "configuration does not exist"; PT409 "key has been '
+    'removed"; PT429 "too many keys to check".';
 
 CREATE FUNCTION bambi_internal.remove_key(configuration uuid)
 RETURNS void
@@ -119,5 +153,5 @@ GRANT EXECUTE ON FUNCTION @extschema@.bambi_remove_key(uuid) TO bambi_user;
 COMMENT ON FUNCTION @extschema@.bambi_remove_key(uuid) IS
     'Deletes a key of yours.
 Its configuration stays as "revoked", for the history; what is queued with '
-    'it fails. Removing it twice is no error. '
+    'it, or held because of it, fails and does not count. Removing it twice is no error. '
     'Errors: PT401; PT404 "configuration does not exist".';

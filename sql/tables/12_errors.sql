@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS bambi.error_codes (
     PRIMARY KEY (error_code),
     CONSTRAINT error_ends_as_a_status CHECK
         (ends_as <@ '{failed,uncertain,held,cancelled}'),
-    CONSTRAINT key_effect_is_known CHECK (key_effect IN ('none', 'refused'))
+    CONSTRAINT key_effect_is_known CHECK
+        (key_effect IN ('none', 'failing', 'refused'))
 );
 COMMENT ON TABLE bambi.error_codes IS
     'What can go wrong with a generation, and what is to be done. Operators '
@@ -29,8 +30,9 @@ COMMENT ON COLUMN bambi.error_codes.advice IS
 COMMENT ON COLUMN bambi.error_codes.ends_as IS
     'How a generation ends with it; empty: it waits.';
 COMMENT ON COLUMN bambi.error_codes.key_effect IS
-    'refused: the status of the key moves from pending to rejected, from '
-    'valid to failing, from failing to dead; none: it stays.';
+    'refused: the key''s status becomes dead, or rejected if it never was '
+    'valid, and what is queued with it is held; failing: its status becomes '
+    'failing until a generation succeeds; none: it stays.';
 COMMENT ON COLUMN bambi.error_codes.gives_back_quota IS
     'Whether the place in the quota is given back when it ends so; what is '
     'uncertain or held keeps it until that is decided.';
@@ -78,7 +80,9 @@ COMMENT ON COLUMN @extschema@.bambi_errors.advice IS
 COMMENT ON COLUMN @extschema@.bambi_errors.ends_as IS
     'How a generation ends with it; empty: it waits.';
 COMMENT ON COLUMN @extschema@.bambi_errors.key_effect IS
-    'refused: your key loses its good status by it; none: it does not.';
+    'refused: your key is rejected or dead by it, and what is queued with it '
+    'is held; failing: it is failing until a generation succeeds; none: it '
+    'stays as it is.';
 COMMENT ON COLUMN @extschema@.bambi_errors.gives_back_quota IS
     'Whether your place in the quota is given back when it ends so.';
 COMMENT ON COLUMN @extschema@.bambi_errors.may_be_billed IS
@@ -93,10 +97,10 @@ INSERT INTO bambi.error_codes
         meaning, advice)
 VALUES
     -- what the provider says
-    ('invalid_key', '{failed}', 'refused', true, false,
+    ('invalid_key', '{held}', 'refused', false, false,
      'The provider refuses the key.',
-     'Replace the key with bambi_replace_key, then call bambi_retry.'),
-    ('quota_exhausted', '{failed}', 'none', true, false,
+     'Replace the key with bambi_replace_key: what is held with it goes on.'),
+    ('quota_exhausted', '{failed}', 'failing', true, false,
      'Your account at the provider has no money or allowance left.',
      'Look at the provider''s console; call bambi_retry once there is some.'),
     ('rate_limited', '{failed}', 'none', true, false,

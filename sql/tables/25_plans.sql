@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     default_model_id        uuid,
     weight                  integer      NOT NULL DEFAULT 1,
     max_waiting             integer,
+    key_checks_per_minute   integer      DEFAULT 5,
+    key_checks_per_hour     integer      DEFAULT 20,
     store                   text,
     is_active               boolean      NOT NULL DEFAULT true,
     created_at              timestamptz  NOT NULL DEFAULT now(),
@@ -22,6 +24,8 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     CONSTRAINT store_is_known CHECK
         (store IN ('database', 'filesystem', 's3', 'supabase')),
     CONSTRAINT max_waiting_is_positive CHECK (max_waiting > 0),
+    CONSTRAINT key_checks_are_positive CHECK
+        (key_checks_per_minute > 0 AND key_checks_per_hour > 0),
     CONSTRAINT weight_is_between_1_and_100 CHECK (weight BETWEEN 1 AND 100)
 );
 COMMENT ON TABLE bambi.plans IS
@@ -42,6 +46,12 @@ COMMENT ON COLUMN bambi.plans.default_model_id IS
     'Model of a generation that names none; NULL: it must name one.';
 COMMENT ON COLUMN bambi.plans.max_waiting IS
     'Most generations of a user that wait or run at a time; null: any number.';
+COMMENT ON COLUMN bambi.plans.key_checks_per_minute IS
+    'Most keys of a user that are shown to their providers in a minute, by '
+    'bambi_add_key, bambi_replace_key and bambi_validate_key together: nobody '
+    'shall find out here which of many stolen keys are good; null: any number.';
+COMMENT ON COLUMN bambi.plans.key_checks_per_hour IS
+    'The same in an hour.';
 COMMENT ON COLUMN bambi.plans.store IS
     'Where pictures of its users are kept: database, filesystem, s3 or '
     'supabase; NULL: as bambi.store says.';

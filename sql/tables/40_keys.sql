@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS bambi.api_configurations (
     key_hint           text,
     key_fingerprint    text,
     key_id             text,
+    key_number         integer      NOT NULL DEFAULT 1,
     status             text         NOT NULL DEFAULT 'pending',
     last_error         text,
 
@@ -87,9 +88,10 @@ COMMENT ON COLUMN bambi.api_configurations.encrypted_api_key IS
     'Compact JWE (RSA-OAEP-256, A256GCM); only the courier can open it. '
     'Empty once removed.';
 COMMENT ON COLUMN bambi.api_configurations.is_valid IS
-    'What the provider last said of the key; NULL before it was asked.';
+    'Whether the provider takes the key, by what it last said of it; NULL '
+    'before it said anything.';
 COMMENT ON COLUMN bambi.api_configurations.last_validated_at IS
-    'When it said so.';
+    'When it was last asked, or said something else of the key.';
 COMMENT ON COLUMN bambi.api_configurations.created_at IS
     'When the key was added.';
 COMMENT ON COLUMN bambi.api_configurations.updated_at IS
@@ -103,10 +105,14 @@ COMMENT ON COLUMN bambi.api_configurations.key_fingerprint IS
     'database only.';
 COMMENT ON COLUMN bambi.api_configurations.key_id IS
     'Which master key it is sealed to: encryption_keys.kid.';
+COMMENT ON COLUMN bambi.api_configurations.key_number IS
+    'Counts the keys that were here, so that what is said of one is not taken '
+    'for another.';
 COMMENT ON COLUMN bambi.api_configurations.status IS
-    'pending: not used yet; valid; failing: the last calls did not tell; '
-    'unknown: the check failed; rejected and dead: the provider refuses it; '
-    'revoked: removed by its owner.';
+    'pending: being checked; valid: the provider takes it; unknown: nothing '
+    'that it said tells; failing: it has no money or allowance left; rejected: '
+    'the provider refuses it, and never took it; dead: it did once; revoked: '
+    'removed by its owner.';
 COMMENT ON COLUMN bambi.api_configurations.last_error IS
     'What the provider last said against it, scrubbed.';
 
@@ -118,6 +124,9 @@ CREATE INDEX IF NOT EXISTS configuration_by_provider
     ON bambi.api_configurations (provider_id);
 CREATE INDEX IF NOT EXISTS configuration_by_key_id
     ON bambi.api_configurations (key_id);
+CREATE INDEX IF NOT EXISTS configuration_to_validate
+    ON bambi.api_configurations (last_validated_at)
+    WHERE status IN ('valid', 'failing', 'unknown');
 
 -- EXPLAIN must not tell what others wrote, or whether they have a key too.
 ALTER TABLE bambi.api_configurations
@@ -159,11 +168,13 @@ COMMENT ON COLUMN @extschema@.bambi_configurations.provider_id IS
 COMMENT ON COLUMN @extschema@.bambi_configurations.name IS
     'Your name for it.';
 COMMENT ON COLUMN @extschema@.bambi_configurations.status IS
-    'pending, valid, failing, unknown, rejected, dead or revoked.';
+    'pending (being checked), valid, unknown (the check tells nothing), '
+    'failing (no money left), rejected, dead (rejected, and was valid once) or '
+    'revoked.';
 COMMENT ON COLUMN @extschema@.bambi_configurations.is_valid IS
-    'What the provider last said of the key; null before it was asked.';
+    'Whether the provider takes the key; null before it said anything.';
 COMMENT ON COLUMN @extschema@.bambi_configurations.last_validated_at IS
-    'When it said so.';
+    'When it was last asked.';
 COMMENT ON COLUMN @extschema@.bambi_configurations.last_error IS
     'What it last said against the key.';
 COMMENT ON COLUMN @extschema@.bambi_configurations.key_hint IS
@@ -180,3 +191,23 @@ ALTER VIEW @extschema@.bambi_configurations OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_configurations');
 GRANT SELECT ON @extschema@.bambi_configurations TO bambi_user, bambi_service;
+
+CREATE TABLE IF NOT EXISTS bambi_internal.key_checks (
+    user_id  uuid           NOT NULL,
+    times    timestamptz[]  NOT NULL,
+
+    PRIMARY KEY (user_id),
+    CONSTRAINT check_belongs_to_user
+        FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE bambi_internal.key_checks IS
+    'When users had keys checked, for the limits of their plans. A row a '
+    'user, which is its own lock.';
+COMMENT ON COLUMN bambi_internal.key_checks.user_id IS
+    'Who.';
+COMMENT ON COLUMN bambi_internal.key_checks.times IS
+    'Those of the last hour, and perhaps older ones.';
+
+ALTER TABLE bambi_internal.key_checks OWNER TO bambi_owner;
+ALTER TABLE bambi_internal.key_checks ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi_internal.key_checks');

@@ -1,8 +1,8 @@
 -- What the courier is to do besides generations, until it is done: erasing
--- pictures whose rows are gone.
+-- pictures whose rows are gone, and asking providers whether keys are good.
 
 CREATE TABLE IF NOT EXISTS bambi_internal.outbox (
-    id          uuid         NOT NULL,
+    id          uuid         NOT NULL DEFAULT @extschema@.bambi_uuid_v7(),
     user_id     uuid         NOT NULL,
     errand      jsonb        NOT NULL,
     created_at  timestamptz  NOT NULL DEFAULT clock_timestamp(),
@@ -21,7 +21,8 @@ COMMENT ON COLUMN bambi_internal.outbox.id IS
 COMMENT ON COLUMN bambi_internal.outbox.user_id IS
     'Whom it is about, perhaps deleted since.';
 COMMENT ON COLUMN bambi_internal.outbox.errand IS
-    'As the courier takes it: {"kind": "erase", "store", "location"}.';
+    '{"kind": "erase", "store", "location"}, as the courier takes it, or '
+    '{"kind": "validate", "configuration"}.';
 COMMENT ON COLUMN bambi_internal.outbox.created_at IS
     'When it became necessary.';
 COMMENT ON COLUMN bambi_internal.outbox.attempts IS
@@ -33,6 +34,9 @@ COMMENT ON COLUMN bambi_internal.outbox.last_error IS
 
 CREATE INDEX IF NOT EXISTS outbox_when_due
     ON bambi_internal.outbox (not_before NULLS FIRST, id);
+CREATE INDEX IF NOT EXISTS outbox_of_configuration
+    ON bambi_internal.outbox ((errand->>'configuration'))
+    WHERE errand->>'kind' = 'validate';
 
 ALTER TABLE bambi_internal.outbox OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.outbox ENABLE ROW LEVEL SECURITY;

@@ -43,7 +43,7 @@ COMMENT ON COLUMN bambi.usage_events.provider_id IS
 COMMENT ON COLUMN bambi.usage_events.model_id IS
     'For which model.';
 COMMENT ON COLUMN bambi.usage_events.request_type IS
-    'generate, edit.';
+    'generate, edit; validate: a key was checked, which costs nothing.';
 COMMENT ON COLUMN bambi.usage_events.images IS
     'Pictures that came of it.';
 COMMENT ON COLUMN bambi.usage_events.tokens_used IS

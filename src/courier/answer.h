@@ -49,7 +49,7 @@ typedef struct AnswerFacts
 	AnswerPicture *pictures;
 	int			picture_count;
 	long		latency_ms;
-	const char *key_state;		/* "valid", "rejected", or NULL */
+	const char *key_state;		/* "valid", "failing", "rejected", or NULL */
 } AnswerFacts;
 
 /* Each picture with its head, and the outcome. */

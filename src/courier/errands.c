@@ -12,8 +12,10 @@
 
 #include "link.h"
 #include "loop.h"
+#include "order.h"
 #include "point.h"
 #include "runner.h"
+#include "sealed_key.h"
 #include "stores.h"
 #include "text.h"
 
@@ -31,6 +33,8 @@ typedef struct Errand
 	int64_t		deleted_at_us;
 	int64_t		expires;
 	char	   *url;
+	Order		order;			/* of a key that is checked: its provider */
+	SealedKey	sealed_key;
 	struct Errand *previous;
 	struct Errand *next;
 } Errand;
@@ -53,6 +57,7 @@ leave(Errand *errand)
 		first = errand->next;
 	if (errand->next != NULL)
 		errand->next->previous = errand->previous;
+	sealed_key_close(&errand->sealed_key);
 	arena_destroy(errand->arena);
 }
 
@@ -106,24 +111,133 @@ ended(Runner *runner, Next next)
 	leave(errand);
 }
 
+/* ---- keys ---- */
+
+/* What a key's check says, or NULL if it may say something another time. */
+static const char *
+state_of(const Fault *fault)
+{
+	switch (fault->class)
+	{
+		case FAULT_NONE:
+			return "valid";
+		case FAULT_INVALID_KEY:
+			return "rejected";
+		case FAULT_QUOTA_EXHAUSTED:
+			return "failing";
+		case FAULT_RATE_LIMITED:
+		case FAULT_PROVIDER_UNAVAILABLE:
+		case FAULT_TIMEOUT:
+		case FAULT_KEY_SERVICE_DOWN:
+		case FAULT_CANCELLED:
+			return NULL;
+		default:
+			return "unknown";
+	}
+}
+
+static void
+answer_key(const Errand *errand, const Fault *fault)
+{
+	const char *state = state_of(fault);
+	Text		text = {NULL, 0, 0};
+
+	if (state == NULL)
+	{
+		answer(errand, fault->message);
+		return;
+	}
+	text_add(&text, "{\"state\":");
+	text_add_string(&text, state, FAULT_MESSAGE_MAX);
+	text_add(&text, ",\"message\":");
+	text_add_string(&text, fault->class == FAULT_NONE ? NULL : fault->message,
+					FAULT_MESSAGE_MAX);
+	text_add(&text, "}");
+	link_send_text(FRAME_ERRAND_DONE, errand->tag, true, text.bytes, text.len);
+	free(text.bytes);
+}
+
+static Next
+step_validate(Runner *runner)
+{
+	Errand	   *errand = runner->owner;
+
+	return errand->order.adapter->validate(&runner->x, errand->order.model);
+}
+
+static void
+validated(Runner *runner, Next next)
+{
+	Fault		nothing = {.class = FAULT_NONE};
+	Errand	   *errand = runner->owner;
+
+	POINT("errand-ended");
+	answer_key(errand, next == NEXT_DONE ? &nothing : &runner->x.fault);
+	exchange_clear_reply(&runner->x);
+	leave(errand);
+}
+
+static void
+key_opened(Runner *runner, Secret *secret)
+{
+	Errand	   *errand = runner->owner;
+	const Order *order = &errand->order;
+
+	if (secret == NULL)
+	{
+		validated(runner, NEXT_FAIL);
+		return;
+	}
+	runner->x.base_url = order->base_url;
+	runner->x.settings = order->settings;
+	runner->x.operator_settings = order->operator_settings;
+	runner->x.secret = secret;
+	runner->ranges = order->ranges;
+	runner->range_count = order->range_count;
+	runner->step = step_validate;
+	runner->ended = validated;
+	runner_start(runner);
+}
+
+static void
+begin_validation(Errand *errand, const json_t *object, const char *key,
+				 size_t key_len)
+{
+	Runner	   *runner = &errand->runner;
+	Order	   *order = &errand->order;
+
+	runner->owner = errand;
+	runner->x.arena = errand->arena;
+	runner->deadline = loop_now() + TIMEOUT_MS;
+	if (!order_read_provider(order, errand->arena, object))
+		exchange_fail(&runner->x, FAULT_INTERNAL,
+					  "the errand could not be read");
+	else if (order->adapter->validate == NULL)
+		exchange_fail(&runner->x, FAULT_UNKNOWN,
+					  "keys of this provider cannot be checked");
+	else
+	{
+		sealed_key_open(&errand->sealed_key, runner, key, key_len,
+						order->user, order->provider, key_opened);
+		return;
+	}
+	validated(runner, NEXT_FAIL);
+}
+
+/* ---- stores ---- */
+
 /* What is wrong with it, or NULL. */
 static const char *
-read_errand(Errand *errand, const char *json, size_t len)
+read_errand(Errand *errand, const char *kind, const json_t *object)
 {
-	json_t	   *object = json_loadb(json, len, 0, NULL);
-	const char *kind;
 	const char *store;
 
-	if (object == NULL)
-		return "the errand could not be read";
-	arena_on_destroy(errand->arena, release_json, object);
-	kind = json_string_value(json_object_get(object, "kind"));
 	store = json_string_value(json_object_get(object, "store"));
 	errand->location = json_string_value(json_object_get(object, "location"));
 	errand->deleted_at_us =
 		json_integer_value(json_object_get(object, "deleted_at_us"));
 	errand->expires = json_integer_value(json_object_get(object, "expires"));
-	if (kind == NULL || store == NULL || errand->location == NULL ||
+	if (store == NULL || errand->location == NULL ||
 		(errand->store = store_find(store)) == NULL)
 		return "the errand could not be read";
 
@@ -136,13 +250,36 @@ read_errand(Errand *errand, const char *json, size_t len)
 	return stores_problem(errand->store);
 }
 
+static void
+begin_with_store(Errand *errand, const char *kind, const json_t *object)
+{
+	Runner	   *runner = &errand->runner;
+	const char *problem = read_errand(errand, kind, object);
+
+	if (problem != NULL)
+	{
+		answer(errand, problem);
+		leave(errand);
+		return;
+	}
+	runner->owner = errand;
+	runner->ended = ended;
+	runner->x.arena = errand->arena;
+	stores_prepare(errand->store, &runner->x);
+	runner->ranges = stores_ranges(&runner->range_count);
+	runner->deadline = loop_now() + TIMEOUT_MS;
+	runner_start(runner);
+}
+
+/* ---- all ---- */
+
 void
-errands_receive(const FrameHead *head, const char *json)
+errands_receive(const FrameHead *head, const char *key, const char *json)
 {
 	Arena	   *arena = arena_create();
 	Errand	   *errand = arena_alloc(arena, sizeof(Errand));
-	Runner	   *runner = &errand->runner;
-	const char *problem;
+	json_t	   *object = json_loadb(json, head->json_len, 0, NULL);
+	const char *kind = json_string_value(json_object_get(object, "kind"));
 
 	errand->tag = head->tag;
 	errand->arena = arena;
@@ -152,20 +289,17 @@ errands_receive(const FrameHead *head, const char *json)
 	first = errand;
 	POINT("errand-received");
 
-	problem = read_errand(errand, json, head->json_len);
-	if (problem != NULL)
+	if (object != NULL)
+		arena_on_destroy(arena, release_json, object);
+	if (kind == NULL)
 	{
-		answer(errand, problem);
+		answer(errand, "the errand could not be read");
 		leave(errand);
-		return;
 	}
-	runner->owner = errand;
-	runner->ended = ended;
-	runner->x.arena = arena;
-	stores_prepare(errand->store, &runner->x);
-	runner->ranges = stores_ranges(&runner->range_count);
-	runner->deadline = loop_now() + TIMEOUT_MS;
-	runner_start(runner);
+	else if (strcmp(kind, "validate") == 0)
+		begin_validation(errand, object, key, head->key_len);
+	else
+		begin_with_store(errand, kind, object);
 }
 
 void

@@ -7,8 +7,13 @@
  * An errand is JSON with its "kind":
  *	{"kind":"erase", "store", "location", "deleted_at_us"}
  *	{"kind":"link", "store", "location", "expires"}
- * and is answered once, in any order: {"url"} for a link, {"error"} if it was
- * not done.  Nothing is kept for a worker that is gone: it asks again.
+ *	{"kind":"validate", "user", "provider", "adapter", "base_url", "networks",
+ *	 "settings", "operator_settings", "model"}, with a sealed key
+ * and is answered once, in any order: {"url"} for a link; {"state", "message"}
+ * for a key, where state is valid, rejected, failing (known, and without money)
+ * or unknown (nothing that was said tells); {"error"} if it was not done and
+ * may be another time.  Nothing is kept for a worker that is gone: it asks
+ * again.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +22,8 @@
 
 #include "../protocol/frame.h"
 
-extern void errands_receive(const FrameHead *head, const char *json);
+extern void errands_receive(const FrameHead *head, const char *key,
+							const char *json);
 
 /* The worker is gone: nothing is begun or finished any more. */
 extern void errands_stop(void);

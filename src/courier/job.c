@@ -23,10 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
-#include "keys.h"
-#include "point.h"
 #include "retry.h"
 #include "stores.h"
 #include "work.h"
@@ -35,14 +31,7 @@
 #define POSTPONED_MS	1000
 
 
-/*
- * Kept from one job to the next: it is large, and a key service that answers
- * at once needs one only.
- */
-static Jwe *spare_jwe;
-
 static void open_key(Work *work);
-static void put_back_jwe(Work *work);
 static void answer(Job *job, FrameResult result, const Fault *fault,
 				   long retry_after_ms);
 
@@ -139,73 +128,23 @@ job_begin(Job *job, const Settings *settings)
 /* ---- the key ---- */
 
 static void
-put_back_jwe(Work *work)
-{
-	if (spare_jwe == NULL)
-		spare_jwe = work->jwe;
-	else
-		free(work->jwe);
-	work->jwe = NULL;
-}
-
-static Next
-step_key(Runner *runner)
+key_opened(Runner *runner, Secret *secret)
 {
 	Work	   *work = runner->owner;
 
-	return keys_unwrap(&runner->x, work->jwe, work->cek);
-}
-
-static void
-key_ended(Runner *runner, Next next)
-{
-	Work	   *work = runner->owner;
-	uint8_t		plain[JWE_MAX_PLAINTEXT + 1];
-	size_t		plain_len = 0;
-
-	if (next == NEXT_DONE)
-	{
-		if (jwe_open(work->jwe, work->cek, plain, &plain_len) == JWE_OK &&
-			plain_len > 0)
-			work->secret = secret_create(work->arena, plain, plain_len);
-		else
-			keys_fail_unreadable(&runner->x);
-		OPENSSL_cleanse(plain, plain_len);
-	}
-	OPENSSL_cleanse(work->cek, sizeof(work->cek));
-	put_back_jwe(work);
-	exchange_clear_reply(&runner->x);
-	if (work->secret == NULL)
-	{
+	work->secret = secret;
+	if (secret == NULL)
 		work_finish(work, &runner->x.fault);
-		return;
-	}
-	POINT("key-opened");
-	work_ask(work);
+	else
+		work_ask(work);
 }
 
-/* Only a key that was sealed for this user and this provider is opened. */
 static void
 open_key(Work *work)
 {
-	Runner	   *runner = &work->runner;
-
-	work->jwe = spare_jwe != NULL ? spare_jwe : malloc(sizeof(Jwe));
-	if (work->jwe == NULL)
-		abort();
-	spare_jwe = NULL;
-	if (jwe_parse(work->job->key, work->job->key_len, work->jwe) != JWE_OK ||
-		strcmp(work->jwe->sub, work->order.user) != 0 ||
-		strcmp(work->jwe->prv, work->order.provider) != 0)
-	{
-		keys_fail_unreadable(&runner->x);
-		work_finish(work, &runner->x.fault);
-		return;
-	}
-	keys_prepare(&runner->x);
-	runner->step = step_key;
-	runner->ended = key_ended;
-	runner_start(runner);
+	sealed_key_open(&work->sealed_key, &work->runner, work->job->key,
+					work->job->key_len, work->order.user,
+					work->order.provider, key_opened);
 }
 
 /* ---- the end ---- */
@@ -232,6 +171,8 @@ work_facts(Job *job, FrameResult result, const Fault *fault)
 	facts.latency_ms = (long) (loop_now() - work->begun_at);
 	if (fault->class == FAULT_INVALID_KEY)
 		facts.key_state = "rejected";
+	else if (fault->class == FAULT_QUOTA_EXHAUSTED)
+		facts.key_state = "failing";
 	else if (result == RESULT_SUCCEEDED && work->secret != NULL)
 		facts.key_state = "valid";
 	if (result == RESULT_SUCCEEDED)
@@ -323,7 +264,7 @@ end_work(Job *job)
 	job->json = NULL;
 	if (work == NULL)
 		return;
-	put_back_jwe(work);
+	sealed_key_close(&work->sealed_key);
 	for (i = 0; i < MAX_PICTURES; i++)
 	{
 		free(work->pictures[i].picture.bytes);

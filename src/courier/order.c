@@ -85,36 +85,46 @@ read_stored_inputs(Order *order, const json_t *inputs)
 }
 
 bool
+order_read_provider(Order *order, Arena *arena, const json_t *json)
+{
+	const char *adapter = text_of(json, "adapter");
+
+	order->user = text_of(json, "user");
+	order->provider = text_of(json, "provider");
+	order->model = text_of(json, "model");
+	order->base_url = without_slash(arena, text_of(json, "base_url"));
+	order->settings = json_object_get(json, "settings");
+	order->operator_settings = json_object_get(json, "operator_settings");
+	if (order->user == NULL || order->provider == NULL || adapter == NULL ||
+		!json_is_object(order->settings))
+		return false;
+
+	order->adapter = provider_find(adapter);
+	return order->adapter != NULL &&
+		read_networks(order, arena, json_object_get(json, "networks"));
+}
+
+bool
 order_read(Order *order, Arena *arena, const char *text, size_t len)
 {
 	json_t	   *json = json_loadb(text, len, 0, NULL);
-	const char *adapter;
 	const char *store;
 
 	if (json == NULL)
 		return false;
 	arena_on_destroy(arena, release_json, json);
-
-	order->user = text_of(json, "user");
-	order->provider = text_of(json, "provider");
-	order->model = text_of(json, "model");
-	order->prompt = text_of(json, "prompt");
-	order->base_url = without_slash(arena, text_of(json, "base_url"));
-	order->parameters = json_object_get(json, "parameters");
-	order->settings = json_object_get(json, "settings");
-	order->operator_settings = json_object_get(json, "operator_settings");
-	order->tries = (int) json_integer_value(json_object_get(json, "tries"));
-	adapter = text_of(json, "adapter");
-	store = text_of(json, "store");
-	if (order->user == NULL || order->provider == NULL ||
-		order->model == NULL || order->prompt == NULL || adapter == NULL ||
-		store == NULL || !json_is_object(order->parameters) ||
-		!json_is_object(order->settings))
+	if (!order_read_provider(order, arena, json))
 		return false;
 
-	order->adapter = provider_find(adapter);
+	order->prompt = text_of(json, "prompt");
+	order->parameters = json_object_get(json, "parameters");
+	order->tries = (int) json_integer_value(json_object_get(json, "tries"));
+	store = text_of(json, "store");
+	if (order->model == NULL || order->prompt == NULL || store == NULL ||
+		!json_is_object(order->parameters))
+		return false;
+
 	order->store = store_find(store);
-	return order->adapter != NULL && order->store != NULL &&
-		read_networks(order, arena, json_object_get(json, "networks")) &&
+	return order->store != NULL &&
 		read_stored_inputs(order, json_object_get(json, "inputs"));
 }

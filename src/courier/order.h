@@ -40,6 +40,13 @@ typedef struct Order
 	int			stored_input_count;
 } Order;
 
+/*
+ * Only whose key it is, and with whom to speak; json lives as long as the arena.  The
+ * model may be NULL.
+ */
+extern bool order_read_provider(Order *order, Arena *arena,
+								const json_t *json);
+
 /* False if something that must be there is not, or is unknown. */
 extern bool order_read(Order *order, Arena *arena, const char *json,
 					   size_t len);

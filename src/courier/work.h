@@ -18,7 +18,7 @@
 #include "job.h"
 #include "order.h"
 #include "runner.h"
-#include "../protocol/jwe.h"
+#include "sealed_key.h"
 
 /* Each attempt to put a picture into its store, or to get one from there. */
 #define STORE_TIMEOUT_MS	(120 * 1000)
@@ -32,8 +32,7 @@ struct Work
 	Order		order;
 	Generation	generation;
 	Outcome		outcome;
-	Jwe		   *jwe;			/* malloc'ed; until the key is open */
-	uint8_t		cek[JWE_CEK_SIZE];
+	SealedKey	sealed_key;
 	Secret	   *secret;
 	int64_t		begun_at;
 	bool		wrote;			/* to the provider, a byte that may cost */

@@ -40,6 +40,7 @@ typedef struct BambiCall
 	pg_uuid_t	incarnation;	/* that claimed it */
 	int32		attempt;
 	bool		key_is_valid;	/* the configuration was known to be good */
+	int32		key_number;		/* which of its keys was used; 0: not known */
 	bool		is_adopted;		/* the answer comes from the spool */
 	bool		is_death;		/* there is none: its courier died */
 	int32		input_bytes;	/* of pictures to edit, handed over with it */

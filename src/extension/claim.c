@@ -110,6 +110,7 @@ hand_over(uint64 row, TimestampTz now)
 	call->incarnation = bambi_calls.incarnation;
 	call->claimed_at = now;
 	call->input_bytes = DatumGetInt32(bambi_result(row, 8, &is_null));
+	call->key_number = DatumGetInt32(bambi_result(row, 9, &is_null));
 	bambi_calls.input_bytes += call->input_bytes;
 	if (call->input_bytes > 0)
 		hand_over_inputs(call);

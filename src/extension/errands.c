@@ -16,6 +16,7 @@
 #include "agenda.h"
 #include "calls.h"
 #include "errands.h"
+#include "key_life.h"
 #include "point.h"
 #include "statements_worker.h"
 #include "transaction.h"
@@ -23,14 +24,23 @@
 #define PLACES			32
 #define LEASE_MS		(60 * 1000)
 
+/*
+ * A key that nobody could ask about so often, in some two hours, is of unknown
+ * state.
+ */
+#define MOST_CHECKS		12
+
 typedef struct Errand
 {
 	bool		is_used;
 	bool		is_answered;
 	bool		is_done;
+	bool		is_check;		/* of a key */
+	int32		attempts;
 	uint64		tag;
 	pg_uuid_t	id;
 	pg_uuid_t	user;
+	char	   *key;			/* sealed, to be checked; as the body */
 	char	   *body;			/* JSON, until it is handed over */
 	text	   *answer;			/* JSON */
 } Errand;
@@ -43,6 +53,8 @@ static uint64 sequence = 0;
 static void
 forget(Errand *errand)
 {
+	if (errand->key)
+		pfree(errand->key);
 	if (errand->body)
 		pfree(errand->body);
 	if (errand->answer)
@@ -53,20 +65,38 @@ forget(Errand *errand)
 }
 
 static void
+note_answer(Errand *errand, TimestampTz now)
+{
+	Datum		values[] = {
+		UUIDPGetDatum(&errand->id), UUIDPGetDatum(&errand->user),
+		PointerGetDatum(errand->answer), TimestampTzGetDatum(now)
+	};
+
+	if (errand->is_check && errand->answer &&
+		(errand->is_done || errand->attempts >= MOST_CHECKS))
+		bambi_key_checked(&errand->id, &errand->user, errand->answer, now);
+	else
+		bambi_execute(errand->is_done ? &bambi_worker_errand_done :
+					  &bambi_worker_errand_failed, values, NULL);
+}
+
+static void
 note_what_is_answered(TimestampTz now)
 {
 	for (int i = 0; i < PLACES; i++)
 	{
-		Errand	   *errand = &errands[i];
-		Datum		values[] = {
-			UUIDPGetDatum(&errand->id), UUIDPGetDatum(&errand->user),
-			PointerGetDatum(errand->answer), TimestampTzGetDatum(now)
-		};
-
-		if (errand->is_answered)
-			bambi_execute(errand->is_done ? &bambi_worker_errand_done :
-						  &bambi_worker_errand_failed, values, NULL);
+		if (errands[i].is_answered)
+			note_answer(&errands[i], now);
 	}
+}
+
+/* A copy for as long as the errand, or NULL. */
+static char *
+keep_text(uint64 row, int column)
+{
+	char	   *text = bambi_result_text(row, column);
+
+	return text ? MemoryContextStrdup(bambi_calls.context, text) : NULL;
 }
 
 /* From a row of bambi_worker_take_errands. */
@@ -82,12 +112,19 @@ add_errand(uint64 row, bool is_needed)
 	errand->tag = (++sequence << 16) | (errand - errands);
 	errand->id = *DatumGetUUIDP(bambi_result(row, 1, &is_null));
 	errand->user = *DatumGetUUIDP(bambi_result(row, 2, &is_null));
+	errand->attempts = DatumGetInt32(bambi_result(row, 6, &is_null));
 	if (is_needed)
-		errand->body = MemoryContextStrdup(bambi_calls.context,
-										   bambi_result_text(row, 3));
+	{
+		errand->body = keep_text(row, 3);
+		errand->key = keep_text(row, 5);
+		errand->is_check = errand->key != NULL;
+	}
 	else
 	{
-		/* somebody has the file again: there is nothing to do */
+		/*
+		 * Somebody has the file again, or the key is gone: there is nothing
+		 * to do.
+		 */
 		errand->is_answered = true;
 		errand->is_done = true;
 		answered++;
@@ -144,9 +181,12 @@ hand_over(Errand *errand)
 {
 	FrameHead	head = {.type = FRAME_ERRAND,.tag = errand->tag};
 
-	bambi_courier_append(&head, NULL, errand->body);
+	bambi_courier_append(&head, errand->key, errand->body);
 	pfree(errand->body);
 	errand->body = NULL;
+	if (errand->key)
+		pfree(errand->key);
+	errand->key = NULL;
 }
 
 /* What the transaction was about; answers that it could not note wait. */
@@ -207,9 +247,19 @@ bambi_errand_answered(BambiFrame *frame)
 void
 bambi_errands_lost(void)
 {
+	static const char lost[] =
+	"{\"error\":\"the courier ended before it was done\"}";
+	MemoryContext old = MemoryContextSwitchTo(bambi_calls.context);
+
 	for (int i = 0; i < PLACES; i++)
 	{
-		if (errands[i].is_used && !errands[i].is_answered)
-			forget(&errands[i]);
+		Errand	   *errand = &errands[i];
+
+		if (!errand->is_used || errand->is_answered)
+			continue;
+		errand->is_answered = true;
+		errand->answer = cstring_to_text(lost);
+		answered++;
 	}
+	MemoryContextSwitchTo(old);
 }

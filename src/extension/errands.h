@@ -22,7 +22,7 @@ extern void bambi_errands_run(TimestampTz now);
 /* The courier's word about one.  Takes over the frame's memory. */
 extern void bambi_errand_answered(BambiFrame *frame);
 
-/* The courier is gone: what it had is tried again later. */
+/* The courier is gone: what it had is tried again soon. */
 extern void bambi_errands_lost(void);
 
 #endif							/* BAMBI_ERRANDS_H */

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * keys.c
- *		bambi_add_key, bambi_replace_key, bambi_remove_key: the keys that users
- *		bring.
+ *		bambi_add_key, bambi_replace_key, bambi_validate_key,
+ *		bambi_remove_key: the keys that users bring.
  *
  * A key comes in sealed by the client, or as plain text that is sealed here
  * before anything else can happen; our copies of plain text are wiped before
@@ -36,6 +36,8 @@
 #include "client.h"
 #include "identity.h"
 #include "jwe.h"
+#include "key_check.h"
+#include "key_life.h"
 #include "refuse.h"
 #include "shmem.h"
 #include "statements_client.h"
@@ -61,6 +63,7 @@ enum
 {
 	PROVIDER = 1,
 	PROVIDER_IS_ACTIVE,
+	PROVIDER_NEEDS_KEY,
 	PROVIDER_NAME,
 	KID,
 	PUBLIC_KEY,
@@ -73,6 +76,7 @@ typedef struct Sealing
 	pg_uuid_t	user;
 	char	   *slug;
 	pg_uuid_t	provider;
+	bool		needs_key;
 	char	   *provider_name;
 	char	   *kid;			/* NULL: there is no sealing key yet */
 	char	   *public_key;
@@ -90,6 +94,7 @@ typedef struct SealedKey
 
 PG_FUNCTION_INFO_V1(bambi_add_key);
 PG_FUNCTION_INFO_V1(bambi_replace_key);
+PG_FUNCTION_INFO_V1(bambi_validate_key);
 PG_FUNCTION_INFO_V1(bambi_remove_key);
 
 static bool
@@ -150,6 +155,8 @@ read_sealing(Sealing *sealing)
 					 "See bambi_providers for those that are.");
 
 	sealing->provider = *DatumGetUUIDP(bambi_result(0, PROVIDER, &is_null));
+	sealing->needs_key = DatumGetBool(bambi_result(0, PROVIDER_NEEDS_KEY,
+												   &is_null));
 	sealing->provider_name = bambi_result_text(0, PROVIDER_NAME);
 	sealing->kid = bambi_result_text(0, KID);
 	sealing->public_key = bambi_result_text(0, PUBLIC_KEY);
@@ -421,14 +428,21 @@ add_key(PG_FUNCTION_ARGS)
 					 name ? psprintf("You have a configuration \"%s\".", name) :
 					 NULL,
 					 "Choose another name, or use bambi_replace_key.");
+	if (sealing.needs_key)
+		bambi_key_check(&id, &sealing.user, GetCurrentTimestamp());
 	return bambi_return_uuid(&id);
 }
 
-/* Locks a configuration of the user and gives its status and provider. */
+/*
+ * Locks a configuration of the user, and gives its status and the slug of its
+ * provider.
+ */
 static char *
-lock_configuration(const pg_uuid_t *id, const pg_uuid_t *user, char **slug)
+lock_configuration(const pg_uuid_t *id, const pg_uuid_t *user, char **slug,
+				   bool *needs_key)
 {
 	Datum		values[2];
+	bool		is_null;
 
 	values[0] = UUIDPGetDatum(id);
 	values[1] = UUIDPGetDatum(user);
@@ -437,7 +451,16 @@ lock_configuration(const pg_uuid_t *id, const pg_uuid_t *user, char **slug)
 		bambi_refuse(BAMBI_NOT_FOUND, "configuration does not exist", NULL,
 					 "See bambi_configurations for yours.");
 	*slug = bambi_result_text(0, 2);
+	*needs_key = DatumGetBool(bambi_result(0, 3, &is_null));
 	return bambi_result_text(0, 1);
+}
+
+static void
+require_not_removed(const char *status)
+{
+	if (strcmp(status, "revoked") == 0)
+		bambi_refuse(BAMBI_WRONG_STATE, "key has been removed", NULL,
+					 "Add it anew with bambi_add_key.");
 }
 
 /* Arguments: configuration uuid, api_key text. */
@@ -449,25 +472,44 @@ replace_key(PG_FUNCTION_ARGS)
 	SealedKey  *sealed = palloc(sizeof(SealedKey));
 	Datum		values[7];
 	char		nulls[8] = "       ";
-	char	   *status;
+	TimestampTz now = GetCurrentTimestamp();
 
 	bambi_require_user(&sealing.user);
-	status = lock_configuration(id, &sealing.user, &sealing.slug);
-	if (strcmp(status, "revoked") == 0)
-		bambi_refuse(BAMBI_WRONG_STATE, "key has been removed", NULL,
-					 "Add it anew with bambi_add_key.");
+	require_not_removed(lock_configuration(id, &sealing.user, &sealing.slug,
+										   &sealing.needs_key));
 	read_sealing(&sealing);
 	take_key(fcinfo, 1, &sealing, sealed);
 
 	values[0] = UUIDPGetDatum(id);
 	values[1] = UUIDPGetDatum(&sealing.user);
-	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[2] = TimestampTzGetDatum(now);
 	set_text(&values[3], &nulls[3], sealed->compact);
 	set_text(&values[4], &nulls[4], sealed->hint);
 	set_text(&values[5], &nulls[5], sealed->fingerprint);
 	set_text(&values[6], &nulls[6], sealed->kid);
 	bambi_execute(&bambi_client_replace_key, values, nulls);
+	if (sealing.needs_key)
+		bambi_key_check(id, &sealing.user, now);
+	bambi_key_release_held(id, &sealing.user, now);
 	PG_RETURN_VOID();
+}
+
+/* Arguments: configuration uuid.  Gives its status. */
+static Datum
+validate_key(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *id = bambi_uuid_argument(fcinfo, 0, "configuration");
+	pg_uuid_t	user;
+	char	   *slug;
+	char	   *status;
+	bool		needs_key;
+
+	bambi_require_user(&user);
+	status = lock_configuration(id, &user, &slug, &needs_key);
+	require_not_removed(status);
+	if (needs_key)
+		bambi_key_check(id, &user, GetCurrentTimestamp());
+	return bambi_return_text(status);
 }
 
 /* Arguments: configuration uuid. */
@@ -477,15 +519,18 @@ remove_key(PG_FUNCTION_ARGS)
 	pg_uuid_t  *id = bambi_uuid_argument(fcinfo, 0, "configuration");
 	pg_uuid_t	user;
 	Datum		values[3];
+	TimestampTz now = GetCurrentTimestamp();
 	char	   *slug;
+	bool		needs_key;
 
 	bambi_require_user(&user);
-	(void) lock_configuration(id, &user, &slug);
+	(void) lock_configuration(id, &user, &slug, &needs_key);
 
 	values[0] = UUIDPGetDatum(id);
 	values[1] = UUIDPGetDatum(&user);
-	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[2] = TimestampTzGetDatum(now);
 	bambi_execute(&bambi_client_remove_key, values, NULL);
+	bambi_key_give_up_held(id, &user, now);
 	PG_RETURN_VOID();
 }
 
@@ -499,6 +544,12 @@ Datum
 bambi_replace_key(PG_FUNCTION_ARGS)
 {
 	return bambi_client_call(replace_key, fcinfo);
+}
+
+Datum
+bambi_validate_key(PG_FUNCTION_ARGS)
+{
+	return bambi_client_call(validate_key, fcinfo);
 }
 
 Datum

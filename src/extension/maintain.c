@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * maintain.c
- *		What comes round by the calendar: months ahead, write-offs.
+ *		What comes round by the calendar: months ahead, write-offs, checks of
+ *		keys of which nothing was heard for long.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,12 +10,35 @@
 
 #include "agenda.h"
 #include "maintain.h"
+#include "settings.h"
+#include "statements_keys.h"
 #include "statements_worker.h"
 #include "transaction.h"
 
 #define EVERY_MS			(24 * 60 * 60 * 1000)
 #define MONTHS_AHEAD		3
 #define AGAIN_MS	(60 * 1000)
+
+/* Checked at a time, so that no provider sees all keys at once. */
+#define MOST_CHECKS	8
+
+static void
+queue_key_checks(TimestampTz now)
+{
+	Datum		values[] = {
+		TimestampTzGetDatum(now - bambi_key_validation_days * USECS_PER_DAY),
+		Int32GetDatum(MOST_CHECKS)
+	};
+	uint64		queued;
+
+	if (bambi_key_validation_days == 0)
+		return;
+	queued = bambi_execute(&bambi_key_queue_due, values, NULL);
+	if (queued > 0)
+		bambi_agenda.errands_at = now;
+	if (queued == MOST_CHECKS)
+		sooner(&bambi_agenda.maintain_at, in_ms(now, AGAIN_MS));
+}
 
 static void
 maintain(TimestampTz now)
@@ -36,6 +60,8 @@ maintain(TimestampTz now)
 		ereport(LOG,
 				(errmsg("bambi wrote off " UINT64_FORMAT
 						" generations that stayed uncertain", written_off)));
+
+	queue_key_checks(now);
 
 	bambi_execute(&bambi_worker_next_write_off, NULL, NULL);
 	oldest = bambi_result(0, 1, &is_null);

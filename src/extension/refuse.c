@@ -75,8 +75,9 @@ add_member(StringInfo out, const char *name, const char *value)
  * headers in DETAIL.  There is no status_text, since that would be raw too.
  */
 static void
-refuse_with_retry_after(const Reason *reason, const char *message,
-						const char *detail, const char *hint)
+refuse_with_retry_after(const Reason *reason, int seconds,
+						const char *message, const char *detail,
+						const char *hint)
 {
 	StringInfoData body;
 
@@ -91,12 +92,19 @@ refuse_with_retry_after(const Reason *reason, const char *message,
 			errcode(MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')),
 			errmsg_internal("%s", body.data),
 			errdetail_internal("{\"status\": %.3s, \"headers\": {\"Retry-After\": \"%d\"}}",
-							   reason->sqlstate + 2, RETRY_AFTER_SECONDS));
+							   reason->sqlstate + 2, seconds));
 }
 
 void
 bambi_refuse(BambiReason number, const char *message, const char *detail,
 			 const char *hint)
+{
+	bambi_refuse_for_now(number, RETRY_AFTER_SECONDS, message, detail, hint);
+}
+
+void
+bambi_refuse_for_now(BambiReason number, int seconds, const char *message,
+					 const char *detail, const char *hint)
 {
 	const Reason *reason = &reasons[number];
 	bool		is_pt = reason->sqlstate[0] == 'P';
@@ -106,7 +114,7 @@ bambi_refuse(BambiReason number, const char *message, const char *detail,
 
 	if ((number == BAMBI_TRY_LATER || number == BAMBI_TOO_MANY) &&
 		bambi_web_request_is("/rpc/bambi_"))
-		refuse_with_retry_after(reason, message, detail, hint);
+		refuse_with_retry_after(reason, seconds, message, detail, hint);
 
 	ereport(ERROR,
 			errcode(sqlstate_of(reason)),

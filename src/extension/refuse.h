@@ -39,6 +39,12 @@ extern void bambi_refuse(BambiReason reason, const char *message,
 						 const char *detail, const char *hint)
 			pg_attribute_noreturn();
 
+/* The same of what can be had again after some time; over HTTP it says when. */
+extern void bambi_refuse_for_now(BambiReason reason, int seconds,
+								 const char *message, const char *detail,
+								 const char *hint)
+			pg_attribute_noreturn();
+
 /*
  * For PG_CATCH of every function that clients call: raises the caught error
  * again, a deadlock or serialization failure as BAMBI_TRY_LATER, because

@@ -21,7 +21,6 @@
 
 /* One generation of a user whose plan weighs 1; a multiple of all weights
  * would be exact, and nobody would see the difference. */
-#define TURN_UNIT	1000000
 
 /* Columns of bambi_client_look behind those of bambi_quota_read. */
 enum
@@ -339,5 +338,5 @@ bambi_next_turn(bool has_turn, int64 turn, int32 weight)
 {
 	int64		now = bambi_virtual_time();
 
-	return has_turn ? Max(now, turn + TURN_UNIT / weight) : now;
+	return has_turn ? Max(now, turn + BAMBI_TURN_UNIT / weight) : now;
 }

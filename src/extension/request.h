@@ -80,6 +80,7 @@ extern void bambi_request_resolve_key(BambiRequest *request);
  * served now, and one share after the user's last one (start-time fair
  * queuing; the share shrinks with the plan's weight).
  */
+#define BAMBI_TURN_UNIT	1000000 /* the share at weight 1 */
 extern int64 bambi_next_turn(bool has_turn, int64 turn, int32 weight);
 
 #endif							/* BAMBI_REQUEST_H */

@@ -26,6 +26,7 @@ int			bambi_memory_budget = 64 * 1024;
 int			bambi_shutdown_grace = 10;
 char	   *bambi_key_service = NULL;
 char	   *bambi_key_file = NULL;
+int			bambi_key_validation_days = 7;
 char	   *bambi_ca_file = NULL;
 int			bambi_max_input_bytes = 64 * 1024;
 char	   *bambi_store = NULL;
@@ -256,6 +257,12 @@ define_key_settings(void)
 							   &bambi_key_file, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   check_path, NULL, NULL);
+	DefineCustomIntVariable("bambi.key_validation_days",
+							"Days after which a key is checked again.",
+							"0: never.",
+							&bambi_key_validation_days, 7, 0, 3650,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 }
 
 static void

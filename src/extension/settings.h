@@ -20,6 +20,7 @@ extern int	bambi_memory_budget;	/* kB */
 extern int	bambi_shutdown_grace;	/* s */
 extern char *bambi_key_service;
 extern char *bambi_key_file;
+extern int	bambi_key_validation_days;
 extern char *bambi_ca_file;
 extern int	bambi_max_input_bytes;	/* kB */
 extern char *bambi_store;

@@ -17,6 +17,7 @@
 
 #include "adopt.h"
 #include "agenda.h"
+#include "key_life.h"
 #include "point.h"
 #include "progress.h"
 #include "settle.h"
@@ -188,17 +189,6 @@ read_image_row(Batch *batch, SPITupleTable *table, uint64 row)
 	}
 }
 
-static void
-note_key_state(BambiCall *call, TimestampTz now)
-{
-	Datum		values[] = {
-		UUIDPGetDatum(&call->id), UUIDPGetDatum(&call->user),
-		PointerGetDatum(call->outcome), TimestampTzGetDatum(now)
-	};
-
-	bambi_execute(&bambi_worker_key_state, values, NULL);
-}
-
 /*
  * Calls that a statement did not touch are either locked by somebody, and
  * wait, or their claim is over, and nothing is left to do.
@@ -258,7 +248,7 @@ settle_succeeded(Batch *batch, TimestampTz now)
 			ended[ended_count++] = call;
 			bambi_progress_end(call);
 			if (!call->key_is_valid)
-				note_key_state(call, now);
+				(void) bambi_key_judge(call, now);
 		}
 	}
 	sort_out(missing, missing_count);
@@ -294,6 +284,45 @@ end(BambiCall *call, const char *status, bool gives_back,
 }
 
 static void
+end_cancelled(BambiCall *call, TimestampTz now)
+{
+	end(call, "cancelled", true, NULL, now);
+}
+
+/*
+ * What failed, and what is held because its key is refused; where that key
+ * has been replaced since, the new one is tried.
+ */
+static void
+end_failed(BambiCall *call, BambiKeyVerdict verdict, bool is_cancelled,
+		   TimestampTz now)
+{
+	if (verdict != BAMBI_KEY_REFUSED && verdict != BAMBI_KEY_REPLACED)
+		end(call, "failed", true, NULL, now);
+	else if (is_cancelled)
+		end_cancelled(call, now);
+	else if (verdict == BAMBI_KEY_REFUSED)
+		end(call, "held", false, BAMBI_KEY_HELD_REASON, now);
+	else
+		put_back(call, 0, now);
+}
+
+/* For what may say something against its key; the others do not need it. */
+static BambiKeyVerdict
+judge_key(BambiCall *call, TimestampTz now)
+{
+	switch ((FrameResult) call->result)
+	{
+		case RESULT_RETRY:
+		case RESULT_WAIT:
+		case RESULT_CANCELLED:
+			return BAMBI_KEY_STANDS;
+		default:
+			return bambi_key_judge(call, now);
+	}
+}
+
+static void
 settle_other(BambiCall *call, TimestampTz now)
 {
 	Datum		values[] = {
@@ -303,6 +332,7 @@ settle_other(BambiCall *call, TimestampTz now)
 	bool		is_null;
 	int			deaths;
 	bool		is_cancelled;
+	BambiKeyVerdict verdict;
 
 	if (bambi_execute(&bambi_worker_lock_one, values, NULL) == 0)
 	{
@@ -311,6 +341,12 @@ settle_other(BambiCall *call, TimestampTz now)
 	}
 	deaths = DatumGetInt32(bambi_result(0, 1, &is_null)) + call->is_death;
 	is_cancelled = DatumGetBool(bambi_result(0, 2, &is_null));
+	verdict = judge_key(call, now);
+	if (verdict == BAMBI_KEY_LOCKED)
+	{
+		passed_by[passed_by_count++] = call;
+		return;
+	}
 	ended[ended_count++] = call;
 	bambi_progress_end(call);
 
@@ -319,12 +355,12 @@ settle_other(BambiCall *call, TimestampTz now)
 		case RESULT_RETRY:
 		case RESULT_WAIT:
 			if (is_cancelled)
-				end(call, "cancelled", true, NULL, now);
+				end_cancelled(call, now);
 			else
 				put_back(call, call->result == RESULT_RETRY, now);
 			return;
 		case RESULT_CANCELLED:
-			end(call, "cancelled", true, NULL, now);
+			end_cancelled(call, now);
 			return;
 		case RESULT_UNCERTAIN:
 			if (call->is_death && deaths >= COURIER_DEATHS)
@@ -336,8 +372,7 @@ settle_other(BambiCall *call, TimestampTz now)
 			has_uncertain = true;
 			return;
 		default:
-			note_key_state(call, now);
-			end(call, "failed", true, NULL, now);
+			end_failed(call, verdict, is_cancelled, now);
 			return;
 	}
 }

@@ -16,6 +16,12 @@
 
 #define BAMBI_MAX_ARGUMENTS	24
 
+/* A user's plan is that of a subscription which is good, else the free one. */
+#define BAMBI_PLAN_OF_USER \
+	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id" \
+	"   AND s.status IN ('trialing', 'active', 'past_due')" \
+	"  JOIN bambi.plans pl ON pl.plan_type = coalesce(s.plan_type, 'free')"
+
 typedef struct BambiStatement
 {
 	const char *sql;

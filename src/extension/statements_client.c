@@ -15,12 +15,6 @@
 
 #include "statements_client.h"
 
-/* A user's plan is that of a subscription which is good, else the free one. */
-#define PLAN_OF_USER \
-	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id" \
-	"   AND s.status IN ('trialing', 'active', 'past_due')" \
-	"  JOIN bambi.plans pl ON pl.plan_type = coalesce(s.plan_type, 'free')"
-
 /* What bambi_quota_read reads. */
 #define QUOTA_COLUMNS \
 	"u.is_active, u.reset_date, u.usage_count, pl.plan_type," \
@@ -68,7 +62,7 @@ BambiStatement bambi_client_active_user = {
 BambiStatement bambi_client_quota = {
 	.sql =
 	"SELECT " QUOTA_COLUMNS
-	"  FROM bambi.users u" PLAN_OF_USER
+	"  FROM bambi.users u" BAMBI_PLAN_OF_USER
 	" WHERE u.id = $1",
 	.nargs = 1,
 	.types = {UUIDOID},
@@ -112,7 +106,7 @@ BambiStatement bambi_client_look = {
 	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
 	"         SELECT count(*)::int FROM bambi_internal.queue"
 	"          WHERE user_id = $1) END"
-	"  FROM bambi.users u" PLAN_OF_USER
+	"  FROM bambi.users u" BAMBI_PLAN_OF_USER
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
 	"    ON (m.task = 'generate' OR $7)"
@@ -320,7 +314,7 @@ BambiStatement bambi_client_lock_for_retry = {
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
 	"         ('pending', 'valid', 'failing', 'unknown')"
 	"  FROM bambi.image_generations g"
-	"  JOIN bambi.users u ON u.id = g.user_id" PLAN_OF_USER
+	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER
 	"  JOIN bambi.models m ON m.id = g.model_id"
 	"  JOIN bambi.api_providers p ON p.id = m.provider_id"
 	"  LEFT JOIN bambi.api_configurations c"
@@ -401,12 +395,12 @@ BambiStatement bambi_client_images = {
 
 /*
  * What a key is sealed with: $1 provider's slug.  Gives the provider's id,
- * is_active, name, then kid, public_key and fingerprint_secret, NULL where
- * there is none yet.
+ * is_active, needs_key, name, then kid, public_key and fingerprint_secret, NULL
+ * where there is none yet.
  */
 BambiStatement bambi_client_sealing = {
 	.sql =
-	"SELECT p.id, p.is_active, p.name, k.kid, k.public_key,"
+	"SELECT p.id, p.is_active, p.needs_key, p.name, k.kid, k.public_key,"
 	"       i.fingerprint_secret"
 	"  FROM bambi.api_providers p"
 	"  LEFT JOIN bambi.encryption_keys k ON k.is_current"
@@ -463,10 +457,10 @@ BambiStatement bambi_client_add_key = {
 	.is_generic = true,
 };
 
-/* $1 configuration, $2 user.  Gives status, the provider's slug. */
+/* $1 configuration, $2 user.  Gives status, the provider's slug, needs_key. */
 BambiStatement bambi_client_lock_key = {
 	.sql =
-	"SELECT c.status, p.slug FROM bambi.api_configurations c"
+	"SELECT c.status, p.slug, p.needs_key FROM bambi.api_configurations c"
 	"  JOIN bambi.api_providers p ON p.id = c.provider_id"
 	" WHERE c.id = $1 AND c.user_id = $2 FOR NO KEY UPDATE OF c",
 	.nargs = 2,
@@ -482,7 +476,8 @@ BambiStatement bambi_client_replace_key = {
 	.sql =
 	"UPDATE bambi.api_configurations"
 	"   SET encrypted_api_key = $4, key_hint = $5, key_fingerprint = $6,"
-	"       key_id = $7, status = 'pending', is_valid = NULL,"
+	"       key_id = $7, key_number = key_number + 1,"
+	"       status = 'pending', is_valid = NULL,"
 	"       last_validated_at = NULL, last_error = NULL, updated_at = $3"
 	" WHERE id = $1 AND user_id = $2",
 	.nargs = 7,

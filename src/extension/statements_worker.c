@@ -24,7 +24,8 @@
  * plan names none; $10 how many bytes of pictures to edit there is room for,
  * $11 whether one generation may have more than that; $12 whether to look at
  * edits at all.
- * Gives id, user_id, attempt, turn, key, job, key_is_valid, input_bytes.
+ * Gives id, user_id, attempt, turn, key, job, key_is_valid, input_bytes,
+ * key_number.
  */
 BambiStatement bambi_worker_claim = {
 	.sql =
@@ -72,7 +73,8 @@ BambiStatement bambi_worker_claim = {
 	"               FROM bambi.generation_inputs i"
 	"              WHERE i.generation_id = u.id AND i.user_id = u.user_id"
 	"                AND i.storage_path IS NOT NULL) END)::text,"
-	"        coalesce(k.status = 'valid', true), u.input_bytes"
+	"        coalesce(k.status = 'valid', true), u.input_bytes,"
+	"        coalesce(k.key_number, 0)"
 	"   FROM u"
 	"   JOIN bambi.image_generations g"
 	"     ON g.id = u.id AND g.user_id = u.user_id"
@@ -379,38 +381,6 @@ BambiStatement bambi_worker_end = {
 	.is_generic = true,
 };
 
-/*
- * What an answer told about the key of generation $1 of user $2: outcome $3
- * (JSON text), $4 now.  A row that somebody holds is passed by: the next
- * call tells the same.
- */
-BambiStatement bambi_worker_key_state = {
-	.sql =
-	"WITH x AS MATERIALIZED ("
-	"  SELECT x.key, x.message"
-	"    FROM jsonb_to_record($3::jsonb) x(key text, message text)),"
-	" k AS MATERIALIZED ("
-	"  SELECT k.id FROM bambi.image_generations g"
-	"    JOIN bambi.api_configurations k"
-	"      ON k.id = g.configuration_id AND k.user_id = g.user_id"
-	"    JOIN x ON x.key = 'valid' AND k.status <> 'valid'"
-	"      OR x.key = 'rejected' AND k.status NOT IN ('rejected', 'dead')"
-	"   WHERE g.id = $1 AND g.user_id = $2 AND k.status <> 'revoked'"
-	"     FOR NO KEY UPDATE OF k SKIP LOCKED)"
-	" UPDATE bambi.api_configurations c"
-	"    SET status = CASE WHEN x.key = 'valid' THEN 'valid'"
-	"                      WHEN c.status = 'valid' THEN 'failing'"
-	"                      WHEN c.status = 'failing' THEN 'dead'"
-	"                      ELSE 'rejected' END,"
-	"        is_valid = (x.key = 'valid'),"
-	"        last_validated_at = $4, updated_at = $4,"
-	"        last_error = CASE x.key WHEN 'rejected' THEN x.message END"
-	"   FROM x, k WHERE c.id = k.id AND c.user_id = $2",
-	.nargs = 4,
-	.types = {UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID},
-	.is_generic = true,
-};
-
 /* Claims of other incarnations than $1: id, user_id, attempt, claimed_by. */
 BambiStatement bambi_worker_orphans = {
 	.sql =
@@ -566,7 +536,8 @@ BambiStatement bambi_worker_forget_preview = {
 /*
  * Takes errands that are due, $1 now, $2 how many at the most, and puts each
  * off until $3: then it is tried again, unless it was removed by then.
- * Gives id, user_id, errand (JSON text), is_needed.
+ * Gives id, user_id, errand (JSON text), is_needed, key, attempts; key is
+ * NULL unless one is to be checked.
  *
  * The store "filesystem" keeps one file for equal pictures of a user.  It is
  * not erased while an image has it; nor while a claim runs that is older than
@@ -583,17 +554,44 @@ BambiStatement bambi_worker_take_errands = {
 	"            SELECT FROM bambi_internal.queue q"
 	"             WHERE q.claimed_at <= o.created_at))"
 	"   ORDER BY o.not_before NULLS FIRST, o.id LIMIT $2"
-	"     FOR UPDATE SKIP LOCKED)"
-	" UPDATE bambi_internal.outbox o"
-	"    SET not_before = $3, attempts = o.attempts + 1"
-	"   FROM l WHERE o.id = l.id AND o.user_id = l.user_id"
-	" RETURNING o.id, o.user_id,"
-	"   (o.errand || jsonb_build_object('deleted_at_us',"
-	"      (extract(epoch FROM o.created_at) * 1000000)::bigint))::text,"
-	"   o.errand->>'store' IS DISTINCT FROM 'filesystem' OR NOT EXISTS ("
-	"     SELECT FROM bambi.images i"
-	"      WHERE i.user_id = o.user_id AND i.store = 'filesystem'"
-	"        AND i.storage_path = o.errand->>'location')",
+	"     FOR UPDATE SKIP LOCKED),"
+	" u AS ("
+	"  UPDATE bambi_internal.outbox o"
+	"     SET not_before = $3, attempts = o.attempts + 1"
+	"    FROM l WHERE o.id = l.id AND o.user_id = l.user_id"
+	"  RETURNING o.id, o.user_id, o.errand, o.created_at, o.attempts,"
+	"            o.errand->>'kind' = 'validate' AS is_check)"
+	" SELECT u.id, u.user_id,"
+	"        CASE WHEN u.is_check THEN k.errand"
+	"             ELSE (u.errand || jsonb_build_object('deleted_at_us',"
+	"               (extract(epoch FROM u.created_at) * 1000000)::bigint))::text"
+	"             END,"
+	"        CASE WHEN u.is_check THEN k.errand IS NOT NULL"
+	"             ELSE u.errand->>'store' IS DISTINCT FROM 'filesystem'"
+	"               OR NOT EXISTS ("
+	"                 SELECT FROM bambi.images i"
+	"                  WHERE i.user_id = u.user_id AND i.store = 'filesystem'"
+	"                    AND i.storage_path = u.errand->>'location') END,"
+	"        k.key, u.attempts"
+	"   FROM u LEFT JOIN LATERAL ("
+	"     SELECT c.encrypted_api_key AS key, json_build_object("
+	"              'kind', 'validate', 'user', c.user_id,"
+	"              'provider', p.slug, 'adapter', p.adapter,"
+	"              'base_url', p.api_base_url,"
+	"              'networks', to_json(p.allowed_networks),"
+	"              'settings', p.settings || c.settings,"
+	"              'operator_settings', p.settings,"
+	"              'model', ("
+	"                SELECT m.model_id FROM bambi.models m"
+	"                 WHERE m.provider_id = p.id"
+	"                   AND bambi_internal.is_offered(m, p, $1)"
+	"                 ORDER BY m.deprecated_at NULLS FIRST, m.id"
+	"                 LIMIT 1))::text AS errand"
+	"       FROM bambi.api_configurations c"
+	"       JOIN bambi.api_providers p ON p.id = c.provider_id"
+	"      WHERE u.is_check AND c.user_id = u.user_id"
+	"        AND c.id = (u.errand->>'configuration')::uuid"
+	"        AND c.status <> 'revoked' AND p.is_active) k ON true",
 	.nargs = 3,
 	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID},
 	.is_generic = true,
@@ -607,9 +605,17 @@ BambiStatement bambi_worker_next_errand = {
 	.is_generic = true,
 };
 
-/* Errand $1 of user $2 is done. */
+/*
+ * Errand $1 of user $2 is done.  One that is locked is being replaced by
+ * another.
+ */
 BambiStatement bambi_worker_errand_done = {
-	.sql = "DELETE FROM bambi_internal.outbox WHERE id = $1 AND user_id = $2",
+	.sql =
+	"WITH l AS MATERIALIZED ("
+	"  SELECT id, user_id FROM bambi_internal.outbox"
+	"   WHERE id = $1 AND user_id = $2 FOR UPDATE SKIP LOCKED)"
+	" DELETE FROM bambi_internal.outbox o USING l"
+	"  WHERE o.id = l.id AND o.user_id = l.user_id",
 	.nargs = 2,
 	.types = {UUIDOID, UUIDOID},
 	.is_generic = true,
@@ -621,10 +627,13 @@ BambiStatement bambi_worker_errand_done = {
  */
 BambiStatement bambi_worker_errand_failed = {
 	.sql =
-	"UPDATE bambi_internal.outbox"
-	"   SET last_error = $3::jsonb->>'error',"
-	"       not_before = $4 + interval '1 s' * 2 ^ least(attempts, 12)"
-	" WHERE id = $1 AND user_id = $2",
+	"WITH l AS MATERIALIZED ("
+	"  SELECT id, user_id FROM bambi_internal.outbox"
+	"   WHERE id = $1 AND user_id = $2 FOR UPDATE SKIP LOCKED)"
+	" UPDATE bambi_internal.outbox o"
+	"    SET last_error = $3::jsonb->>'error',"
+	"        not_before = $4 + interval '1 s' * 2 ^ least(o.attempts, 12)"
+	"   FROM l WHERE o.id = l.id AND o.user_id = l.user_id",
 	.nargs = 4,
 	.types = {UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID},
 	.is_generic = true,

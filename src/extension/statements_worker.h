@@ -22,7 +22,6 @@ extern BambiStatement bambi_worker_insert_picture;
 extern BambiStatement bambi_worker_lock_one;
 extern BambiStatement bambi_worker_requeue;
 extern BambiStatement bambi_worker_end;
-extern BambiStatement bambi_worker_key_state;
 extern BambiStatement bambi_worker_orphans;
 extern BambiStatement bambi_worker_sealing_key;
 extern BambiStatement bambi_worker_instance;

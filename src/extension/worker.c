@@ -85,6 +85,8 @@ reread_settings_if_asked(void)
 	else
 		bambi_agenda.courier_at = GetCurrentTimestamp();
 	bambi_agenda.may_have_work = true;
+	bambi_agenda.maintain_at = GetCurrentTimestamp();
+	bambi_agenda.errands_at = bambi_agenda.maintain_at;
 }
 
 /* Milliseconds to sleep, -1 for until something happens. */

@@ -381,6 +381,7 @@ count_tokens(Connection *c, const Request *request, const Place *place)
 	GoogleWish	wish = {0};
 	GoogleRefusal why;
 
+	stats.key_checks++;
 	if (check_call(request, place, body, &wish, &why))
 	{
 		answer_text(c, "{\"totalTokens\":%d}", prompt_tokens(wish.prompt) +
@@ -438,6 +439,7 @@ show_models(Connection *c, const Request *request, const Place *place)
 	GoogleWish	wish = {0};
 	GoogleRefusal why;
 
+	stats.key_checks++;
 	if (!check_credentials(request, place, &why) ||
 		(place->model[0] != '\0' && !google_check_model(place, &wish, &why)))
 		answer_refusal(c, &why);

@@ -205,9 +205,11 @@ stats_print(Connection *c)
 				stats.resets, stats.abandoned, stats.connections, stats.open,
 				stats.in_flight, stats.max_in_flight);
 	answer_text(c, ",\"downloads\":%" PRIu64 ",\"credentials_leaked\":%" PRIu64
-				",\"token_exchanges\":%" PRIu64 ",\"puts\":%" PRIu64
+				",\"token_exchanges\":%" PRIu64 ",\"key_checks\":%" PRIu64
+				",\"puts\":%" PRIu64
 				",\"erases\":%" PRIu64, stats.downloads,
-				stats.credentials_leaked, stats.token_exchanges, stats.puts,
+				stats.credentials_leaked, stats.token_exchanges,
+				stats.key_checks, stats.puts,
 				stats.erases);
 	answer_text(c, ",\"first_arrival\":%" PRId64 ",\"last_arrival\":%" PRId64
 				",\"last_answer\":%" PRId64 "}\n", stats.first_arrival_us,

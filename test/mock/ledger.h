@@ -53,6 +53,7 @@ typedef struct Stats
 	uint64_t	downloads;		/* of pictures by address, redirects too */
 	uint64_t	credentials_leaked; /* of these with a key: refused */
 	uint64_t	token_exchanges;	/* that gave a token */
+	uint64_t	key_checks;		/* free calls that a key is proved by */
 	uint64_t	puts;			/* into the storage, that succeeded */
 	uint64_t	erases;			/* objects erased there */
 	uint64_t	connections;	/* accepted since the start */

@@ -5,7 +5,8 @@
  *		demand.
  *
  * By base URL, with the keys that each takes:
- *		/v1				OpenAI: sk-..., but not sk-invalid...
+ *		/v1				OpenAI: sk-..., but not sk-invalid...; sk-noscope... may not
+ *						list models
  *		/compat/v1		a server that speaks like OpenAI: any key but those
  *		/xai/v1			xAI: xai-..., but not xai-invalid...; xai-blocked... is
  *						known and has no rights

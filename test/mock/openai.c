@@ -327,10 +327,18 @@ answer_models(Connection *c, const Request *request, const char *model,
 	Refusal		why;
 	bool		is_first = true;
 
+	stats.key_checks++;
 	if (!check_key(request, is_foreign, &why))
 	{
 		answer_error(c, why.status, why.type, why.param, why.code,
 					 why.message);
+		return;
+	}
+	if (strncmp(request->bearer, "sk-noscope", 10) == 0)
+	{
+		answer_error(c, 403, REQUEST_ERROR, NULL, NULL,
+					 "You have insufficient permissions for this operation. "
+					 "Missing scopes: api.model.read.");
 		return;
 	}
 	if (model == NULL)

@@ -529,15 +529,17 @@ void
 xai_answer(Connection *c, const Request *request, const char *path)
 {
 	bool		is_get = strcmp(request->method, "GET") == 0;
+	bool		is_check = is_get && strcmp(path, "/api-key") == 0;
 	XaiRefusal	why;
 
+	stats.key_checks += is_check;
 	if (!is_get && strcmp(path, "/images/generations") == 0)
 		make_pictures(c, request, false);
 	else if (!is_get && strcmp(path, "/images/edits") == 0)
 		make_pictures(c, request, true);
 	else if (!check_key(request, &why))
 		answer_refusal(c, &why);
-	else if (is_get && strcmp(path, "/api-key") == 0)
+	else if (is_check)
 		answer_key(c, request);
 	else if (!check_rights(request, &why))
 		answer_refusal(c, &why);

@@ -26,6 +26,9 @@ $$;
 INSERT INTO bambi.users (id, email)
 VALUES (:'ada', 'ada@keys.example'), (:'bob', 'bob@keys.example');
 CREATE ROLE regress_bambi_person IN ROLE bambi_user;
+-- no provider is asked, however many keys there are: see validation.sql
+UPDATE bambi.plans
+   SET key_checks_per_minute = NULL, key_checks_per_hour = NULL;
 
 \echo *** the courier has made its public key known
 DO $$
@@ -38,6 +41,7 @@ BEGIN
 END
 $$;
 SELECT count(*), min(service) FROM bambi.encryption_keys WHERE is_current;
+SELECT bambi_pause('test');
 
 SET bambi.user_id = :'ada';
 SET ROLE regress_bambi_person;
@@ -219,4 +223,8 @@ SELECT pg_temp.try(
 ROLLBACK;
 
 DELETE FROM bambi.users WHERE email LIKE '%@keys.example';
+DELETE FROM bambi_internal.outbox;
+UPDATE bambi.plans
+   SET key_checks_per_minute = DEFAULT, key_checks_per_hour = DEFAULT;
+SELECT bambi_resume();
 DROP ROLE regress_bambi_person;

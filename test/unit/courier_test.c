@@ -26,6 +26,13 @@
 	"\"model\":\"gpt-image-1\",\"prompt\":\"a fawn\"," \
 	"\"parameters\":{},\"store\":\"database\"}"
 
+/* A key to be checked there. */
+#define VALIDATE \
+	"{\"kind\":\"validate\",\"user\":\"" DRIVER_USER "\"," \
+	"\"provider\":\"openai\",\"adapter\":\"openai\"," \
+	"\"base_url\":\"http://127.0.0.1:%d/v1\"," \
+	"\"networks\":[\"127.0.0.1/32\"],\"settings\":{}}"
+
 static Courier
 start(void)
 {
@@ -368,6 +375,60 @@ keep_keys_apart(void)
 	close(listener);
 }
 
+/* What an errand with this key and JSON is answered; status says if it is done. */
+static bool
+is_told(Courier *c, const char *key, const char *json, uint32_t status,
+		const char *piece)
+{
+	static uint64_t tag = 0;
+	Frame		frame;
+
+	driver_send(c, FRAME_ERRAND, ++tag, key, json);
+	return driver_await(c->fd, FRAME_ERRAND_DONE, &frame) &&
+		frame.head.tag == tag && frame.head.status == status &&
+		strstr(frame.json, piece) != NULL;
+}
+
+static void
+check_keys(void)
+{
+	static const char settings[] =
+	"{\"key_service\":\"file\",\"key_file\":\"/nowhere\"}";
+	static const char unknown[] = "{\"state\":\"unknown\",\"message\":";
+	char		json[1024];
+	int			port;
+	int			listener = listen_silently(&port);
+	Courier		c = driver_start();
+	char	   *user;
+
+	driver_configure(&c, "");
+	close(listener);
+	snprintf(json, sizeof(json), VALIDATE, port);
+
+	CHECK(is_told(&c, c.sealed, json, 0, "could not be reached"),
+		  "a provider that cannot be reached says nothing about a key");
+	user = strstr(json, DRIVER_USER);
+	user[strlen(DRIVER_USER) - 1] = '2';
+	CHECK(is_told(&c, c.sealed, json, 1, unknown),
+		  "another user's key is not shown to it");
+	user[strlen(DRIVER_USER) - 1] = '1';
+	CHECK(is_told(&c, "", json, 1, unknown), "nor is none");
+	CHECK(is_told(&c, c.sealed, "{\"kind\":\"validate\"}", 1, unknown) &&
+		  is_told(&c, c.sealed, "{}", 0, "could not be read"),
+		  "what makes no sense is answered");
+	CHECK(is_told(&c, "", "{\"kind\":\"validate\",\"user\":\"u\","
+				  "\"provider\":\"sandbox\",\"adapter\":\"sandbox\","
+				  "\"settings\":{}}", 1, "cannot be checked"),
+		  "a provider without keys has none to check");
+
+	driver_send(&c, FRAME_SETTINGS, 0, "", settings);
+	CHECK(is_told(&c, c.sealed, json, 0, "key service"),
+		  "while the key service is down, it is asked again");
+	close(c.fd);
+	driver_wait(&c);
+	driver_clean(&c);
+}
+
 int
 main(void)
 {
@@ -378,6 +439,7 @@ main(void)
 	end_while_a_call_runs();
 	forget_what_was_not_begun();
 	keep_keys_apart();
+	check_keys();
 	driver_forget_key();
 	return check_done();
 }

@@ -13,6 +13,14 @@
 #define ASK		0
 #define READ	1
 
+static void
+authorize(Exchange *x)
+{
+	/* as a parameter of the address it would end up in logs */
+	if (x->secret != NULL)
+		exchange_secret_header(x, "x-goog-api-key", "", x->secret);
+}
+
 static Next
 ask(Exchange *x, const Generation *g)
 {
@@ -26,9 +34,7 @@ ask(Exchange *x, const Generation *g)
 	if (body == NULL)
 		return NEXT_FAIL;
 	exchange_post(x, arena_printf(x->arena, "/%s", model), body);
-	/* as a parameter of the address it would end up in logs */
-	if (x->secret != NULL)
-		exchange_secret_header(x, "x-goog-api-key", "", x->secret);
+	authorize(x);
 	x->request.is_paid = true;
 	x->request.ordinal = 1;
 	x->request.picture_path = GEMINI_PICTURE_PATH;
@@ -45,8 +51,21 @@ google_generate(Exchange *x, const Generation *g, Outcome *outcome)
 	return next == NEXT_FAIL ? google_settle(x, outcome) : next;
 }
 
+static Next
+google_validate(Exchange *x, const char *model)
+{
+	(void) model;
+	if (x->step != ASK)
+		return google_check(x);
+	exchange_get(x, "/models?pageSize=1");
+	authorize(x);
+	x->step = READ;
+	return NEXT_SEND;
+}
+
 const ProviderAdapter provider_google = {
 	.name = "google",
 	.needs_key = true,
 	.generate = google_generate,
+	.validate = google_validate,
 };

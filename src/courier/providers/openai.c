@@ -53,10 +53,21 @@ openai_generate(Exchange *x, const Generation *g, Outcome *outcome)
 	return is_good ? openai_read(x, g, outcome) : openai_fail(x);
 }
 
+static Next
+openai_validate(Exchange *x, const char *model)
+{
+	(void) model;
+	if (x->step != ASK)
+		return openai_judge_key(x);
+	x->step = READ;
+	return openai_ask_models(x);
+}
+
 const ProviderAdapter provider_openai = {
 	.name = "openai",
 	.needs_key = true,
 	.generate = openai_generate,
+	.validate = openai_validate,
 	.progress = openai_progress,
 	.image_hosts = image_hosts,
 };

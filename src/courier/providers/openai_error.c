@@ -18,6 +18,8 @@
 #include "error_text.h"
 #include "openai.h"
 
+#define OFFICIAL_BASE	"https://api.openai.com/v1"
+
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 typedef struct ErrorCode
@@ -222,6 +224,45 @@ openai_fail(Exchange *x)
 									": is its base URL right?" : "");
 	exchange_fail(x, class, text.message);
 	judge(x, &text, code != NULL ? code->charged : CHARGED_NO);
+	return NEXT_FAIL;
+}
+
+/*
+ * Compatible servers refuse keys by 403, too; OpenAI means other things by
+ * it.  Where no reason is given that we know, the first is more likely, but
+ * not if it may have been no API at all that answered.
+ */
+static bool
+is_compatible_refusal(Exchange *x)
+{
+	ErrorText	text;
+
+	error_text_read(x->arena, exchange_json(x), &text);
+	return x->reply.status == 403 && strcmp(x->base_url, OFFICIAL_BASE) != 0 &&
+		text.message != NULL && find_code(&text) == NULL &&
+		class_of_status(403, &text) == FAULT_BAD_REQUEST;
+}
+
+Next
+openai_judge_key(Exchange *x)
+{
+	long		status = x->reply.status;
+	bool		is_refused = status >= 400 && status <= 499;
+
+	if (x->reply.transport != TRANSPORT_OK && !is_refused)
+		return exchange_fail_transport(x);
+	if (status >= 200 && status <= 299)
+	{
+		/* whoever has no such list may answer anything */
+		if (json_is_array(json_object_get(exchange_json(x), "data")))
+			return NEXT_DONE;
+		return exchange_fail(x, FAULT_UNKNOWN,
+							 "the provider has no list of models by which a "
+							 "key could be checked");
+	}
+	openai_fail(x);
+	if (is_compatible_refusal(x))
+		x->fault.class = FAULT_INVALID_KEY;
 	return NEXT_FAIL;
 }
 

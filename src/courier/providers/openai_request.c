@@ -344,6 +344,26 @@ post_edit(Exchange *x, const Generation *g, json_t *fields)
 	return NULL;
 }
 
+/* Says who asks: NEXT_SEND, or NEXT_FAIL. */
+static Next
+authorize(Exchange *x)
+{
+	exchange_bearer(x);
+	if (!add_setting(x, "OpenAI-Organization", "organization") ||
+		!add_setting(x, "OpenAI-Project", "project"))
+		return exchange_fail(x, FAULT_BAD_REQUEST,
+							 "the settings \"organization\" and \"project\" "
+							 "must be plain identifiers");
+	return NEXT_SEND;
+}
+
+Next
+openai_ask_models(Exchange *x)
+{
+	exchange_get(x, "/models");
+	return authorize(x);
+}
+
 Next
 openai_ask(Exchange *x, const Generation *g)
 {
@@ -365,13 +385,9 @@ openai_ask(Exchange *x, const Generation *g)
 	if (unfit != NULL)
 		return exchange_fail(x, FAULT_BAD_REQUEST, unfit);
 
-	exchange_bearer(x);
 	exchange_header(x, "X-Client-Request-Id", g->client_request_id);
-	if (!add_setting(x, "OpenAI-Organization", "organization") ||
-		!add_setting(x, "OpenAI-Project", "project"))
-		return exchange_fail(x, FAULT_BAD_REQUEST,
-							 "the settings \"organization\" and \"project\" "
-							 "must be plain identifiers");
+	if (authorize(x) == NEXT_FAIL)
+		return NEXT_FAIL;
 	x->request.is_paid = true;
 	x->request.ordinal = 1;
 	x->request.picture_path = "data[].b64_json";

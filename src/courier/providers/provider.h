@@ -96,6 +96,15 @@ typedef struct ProviderAdapter
 	Next		(*generate) (Exchange *x, const Generation *g, Outcome *outcome);
 
 	/*
+	 * Whether the provider takes the key, by a request that costs nothing;
+	 * model is one that it is known to have, or NULL.  NEXT_DONE: it does.
+	 * NEXT_FAIL with FAULT_INVALID_KEY: it does not.  With another fault
+	 * nobody knows; the check is made again where what it names may pass.
+	 * NULL where there is no such request.
+	 */
+	Next		(*validate) (Exchange *x, const char *model);
+
+	/*
 	 * Of an event of a streamed answer: how far the generation is, from 0 to
 	 * 99 percent; the event's first picture, if it has one, is a preview
 	 * then. -1 if the event is none of that: it is kept for generate to read.

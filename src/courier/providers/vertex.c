@@ -7,6 +7,9 @@
  * exchanged once for a new one: a refusal proves that nothing was made, so
  * that the same request may go out again, counted as another one.
  *
+ * A key is proved by having the tokens of a few words counted, which is free.
+ * It takes the same steps: a generation without a prompt is such a check.
+ *
  *-------------------------------------------------------------------------
  */
 #include "gemini.h"
@@ -50,15 +53,38 @@ find_place(Exchange *x, const ServiceAccount *account)
 						google_address_base(x, location), project, location);
 }
 
-/* The paid request; token is NULL for an API key. */
+static bool
+is_check(const Generation *g)
+{
+	return g->prompt == NULL;
+}
+
+static const char *
+method_of(const Generation *g)
+{
+	if (is_check(g))
+		return "countTokens";
+	return imagen_has(g->model) ? "predict" : "generateContent";
+}
+
+/* NULL, and x->fault says why. */
+static json_t *
+body_of(Exchange *x, const Generation *g)
+{
+	if (is_check(g))
+		return json_pack("{s:[{s:s, s:[{s:s}]}]}", "contents", "role", "user",
+						 "parts", "text", "a fawn");
+	return imagen_has(g->model) ? imagen_body(x, g) : gemini_body(x, g, true);
+}
+
+/* The request, paid or a check; token is NULL for an API key. */
 static Next
 ask(Exchange *x, const Generation *g, const ServiceAccount *account,
 	const Secret *token, int ordinal)
 {
 	bool		is_imagen = imagen_has(g->model);
 	const char *place = find_place(x, account);
-	const char *model = google_address_model(x, g->model, is_imagen ?
-											 "predict" : "generateContent");
+	const char *model = google_address_model(x, g->model, method_of(g));
 	json_t	   *body;
 
 	if (place == NULL)
@@ -66,11 +92,11 @@ ask(Exchange *x, const Generation *g, const ServiceAccount *account,
 	if (model == NULL)
 		return exchange_fail(x, FAULT_BAD_REQUEST,
 							 "the model's name is not possible");
-	if (is_imagen && account == NULL)
+	if (is_imagen && account == NULL && !is_check(g))
 		return exchange_fail(x, FAULT_BAD_REQUEST,
 							 "Imagen models need a service account, an API "
 							 "key is not enough");
-	body = is_imagen ? imagen_body(x, g) : gemini_body(x, g, true);
+	body = body_of(x, g);
 	if (body == NULL)
 		return NEXT_FAIL;
 	exchange_post(x, "", body);
@@ -81,6 +107,8 @@ ask(Exchange *x, const Generation *g, const ServiceAccount *account,
 		exchange_secret_header(x, "Authorization", "Bearer ", token);
 	else if (x->secret != NULL)
 		exchange_secret_header(x, "x-goog-api-key", "", x->secret);
+	if (is_check(g))
+		return NEXT_SEND;
 	x->request.is_paid = true;
 	x->request.ordinal = ordinal;
 	x->request.picture_path = is_imagen ? IMAGEN_PICTURE_PATH :
@@ -91,6 +119,8 @@ ask(Exchange *x, const Generation *g, const ServiceAccount *account,
 static Next
 read_answer(Exchange *x, const Generation *g, Outcome *outcome)
 {
+	if (is_check(g))
+		return google_check(x);
 	return imagen_has(g->model) ? imagen_read(x, g, outcome) :
 		gemini_read(x, g, outcome);
 }
@@ -159,27 +189,45 @@ generate_by_account(Exchange *x, const Generation *g, Outcome *outcome,
 }
 
 static Next
-vertex_generate(Exchange *x, const Generation *g, Outcome *outcome)
+run(Exchange *x, const Generation *g, Outcome *outcome)
 {
 	ServiceAccount account;
 	Next		next;
 
 	if (x->secret == NULL || !service_account_is(x->secret))
-		next = generate_by_key(x, g, outcome);
-	else
+		return generate_by_key(x, g, outcome);
+	next = service_account_open(x, &account);
+	if (next == NEXT_DONE)
 	{
-		next = service_account_open(x, &account);
-		if (next == NEXT_DONE)
-		{
-			next = generate_by_account(x, g, outcome, &account);
-			service_account_close(&account);
-		}
+		next = generate_by_account(x, g, outcome, &account);
+		service_account_close(&account);
 	}
+	return next;
+}
+
+static Next
+vertex_generate(Exchange *x, const Generation *g, Outcome *outcome)
+{
+	Next		next = run(x, g, outcome);
+
 	return next == NEXT_FAIL ? google_settle(x, outcome) : next;
+}
+
+static Next
+vertex_validate(Exchange *x, const char *model)
+{
+	Generation	check = {.model = model};
+
+	if (model == NULL)
+		return exchange_fail(x, FAULT_UNKNOWN,
+							 "there is no model by which a key could be "
+							 "checked");
+	return run(x, &check, NULL);
 }
 
 const ProviderAdapter provider_vertex = {
 	.name = "vertex",
 	.needs_key = true,
 	.generate = vertex_generate,
+	.validate = vertex_validate,
 };

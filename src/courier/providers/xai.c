@@ -536,11 +536,62 @@ xai_generate(Exchange *x, const Generation *g, Outcome *outcome)
 	return read_answer(x, outcome);
 }
 
+/* ---- the key ---- */
+
+/* A key that is known may still not be good for anything. */
+static Next
+read_key(Exchange *x)
+{
+	static const struct
+	{
+		const char *flag;
+		const char *message;
+	}			flags[] =
+	{
+		{"api_key_blocked", "the provider has blocked the key"},
+		{"api_key_disabled", "the key is disabled"},
+		{"team_blocked", "the provider has blocked the team of the key"},
+	};
+	const json_t *root = exchange_json(x);
+
+	if (!json_is_object(root))
+		return exchange_fail(x, FAULT_UNKNOWN,
+							 "the provider's answer is no JSON document");
+	for (size_t i = 0; i < lengthof(flags); i++)
+	{
+		if (json_is_true(json_object_get(root, flags[i].flag)))
+			return exchange_fail(x, FAULT_INVALID_KEY, flags[i].message);
+	}
+	return NEXT_DONE;
+}
+
+static Next
+xai_validate(Exchange *x, const char *model)
+{
+	long		status = x->reply.status;
+	Outcome		unpaid = {0};
+
+	(void) model;
+	if (x->step == ASK)
+	{
+		exchange_get(x, "/api-key");
+		exchange_bearer(x);
+		x->step = READ;
+		return NEXT_SEND;
+	}
+	if (x->reply.transport != TRANSPORT_OK && (status < 400 || status > 499))
+		return exchange_fail_transport(x);
+	if (status < 200 || status > 299)
+		return fail_by_status(x, status, exchange_json(x), &unpaid);
+	return read_key(x);
+}
+
 static const char *const image_hosts[] = {"imgen.x.ai", NULL};
 
 const ProviderAdapter provider_xai = {
 	.name = "xai",
 	.needs_key = true,
 	.generate = xai_generate,
+	.validate = xai_validate,
 	.image_hosts = image_hosts,
 };

@@ -90,7 +90,9 @@ sub install
 	$self->{node}->safe_psql('postgres', "CREATE DATABASE $database");
 	$self->sql(
 		'CREATE EXTENSION bambi CASCADE',
-		'SELECT bambi_setup()');
+		'SELECT bambi_setup()',
+		'UPDATE bambi.plans
+			SET key_checks_per_minute = NULL, key_checks_per_hour = NULL');
 	$self->point_openai_to_mock;
 	return;
 }
@@ -209,6 +211,26 @@ sub add_key
 	return $self->sql_as($name,
 		"SELECT bambi_add_key('$provider', \$k\$$key\$k\$,
 			'$called', '$settings')");
+}
+
+# Until the provider has been asked about a key; its status then.
+sub checked
+{
+	my ($self, $configuration) = @_;
+
+	$self->poll("SELECT NOT EXISTS (SELECT FROM bambi_internal.outbox
+		WHERE errand->>'configuration' = '$configuration')")
+	  or croak "nobody has checked $configuration";
+	return $self->key_column($configuration, 'status');
+}
+
+# A column of a configuration's row, or an expression of several.
+sub key_column
+{
+	my ($self, $configuration, $column) = @_;
+
+	return $self->sql("SELECT $column FROM bambi.api_configurations
+		WHERE id = '$configuration'");
 }
 
 # Queues one and returns its id.
