@@ -124,8 +124,8 @@ BambiStatement bambi_key_queue_due = {
  * outcome $3 (JSON text), $4 now, $5 number of the key that was used.
  * Gives a verdict, configuration, message: "nothing" was said; the row is
  * "locked"; the key has been "removed", or "replaced" since; or what was
- * said: "valid", "revived" (valid, after it was refused), "failing",
- * "rejected".
+ * said: "valid", "failing", "rejected".  A picture that comes after a refusal
+ * does not make the key good again: it was begun before.
  */
 BambiStatement bambi_key_judge_call = {
 	.sql =
@@ -150,18 +150,12 @@ BambiStatement bambi_key_judge_call = {
 	"         last_error = CASE WHEN x.key <> 'valid' THEN x.message END"
 	"    FROM x, k"
 	"   WHERE c.id = k.id AND c.user_id = $2 AND k.key_number = $5"
-	"     AND CASE x.key WHEN 'valid' THEN k.status <> 'revoked'"
-	"                    WHEN 'failing' THEN k.status IN"
-	"                      ('pending', 'valid', 'unknown')"
-	"                    ELSE k.status IN"
-	"                      ('pending', 'valid', 'unknown', 'failing') END)"
+	"     AND k.status IN ('pending', 'valid', 'unknown', 'failing'))"
 	" SELECT CASE WHEN x.key IS NULL OR g.configuration_id IS NULL"
 	"               THEN 'nothing'"
 	"             WHEN k.id IS NULL THEN 'locked'"
 	"             WHEN k.status = 'revoked' THEN 'removed'"
 	"             WHEN k.key_number <> $5 THEN 'replaced'"
-	"             WHEN x.key = 'valid' AND k.status IN ('rejected', 'dead')"
-	"               THEN 'revived'"
 	"             ELSE x.key END, g.configuration_id, x.message"
 	"   FROM x CROSS JOIN g LEFT JOIN k ON true",
 	.nargs = 5,
@@ -172,8 +166,8 @@ BambiStatement bambi_key_judge_call = {
 /*
  * The answer to a check: errand $1 of user $2, answer $3 (JSON text), $4 now.
  * A free call proves the key, but no money: a failing one stays so.  What is
- * not known takes nothing from what is.  Gives the verdict as above,
- * configuration, message; no row where the errand is not due any more, or
+ * not known takes nothing from what is.  Gives the verdict as above, or
+ * "revived" where a refused key is taken again, configuration, message; no row where the errand is not due any more, or
  * somebody holds one of the rows: then it stands, and is done again.
  */
 BambiStatement bambi_key_judge_check = {
