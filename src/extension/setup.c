@@ -71,6 +71,7 @@ static const char missing_parts[] =
 "  SELECT 'policy of users on ' || t.name"
 "    FROM unnest('{bambi.api_configurations, bambi.api_providers,"
 "                  bambi.api_usage, bambi.error_codes,"
+"                  bambi.generation_inputs,"
 "                  bambi.image_generations, bambi.images,"
 "                  bambi.model_prices, bambi.models, bambi.plans,"
 "                  bambi.subscriptions, bambi.usage_events, bambi.users,"

@@ -93,25 +93,21 @@ BambiStatement bambi_key_queue = {
 };
 
 /*
- * Queues checks of keys of which nothing was heard since $1, the oldest
- * first, $2 of them at the most.  Gives how many as rows.
+ * Keys of which nothing was heard since $1, the oldest first, $2 of them at
+ * the most, that are not to be checked already: id, user_id.
  */
-BambiStatement bambi_key_queue_due = {
+BambiStatement bambi_key_due = {
 	.sql =
-	"INSERT INTO bambi_internal.outbox (user_id, errand)"
-	" SELECT c.user_id, jsonb_build_object('kind', 'validate',"
-	"                                      'configuration', c.id)"
-	"   FROM bambi.api_configurations c"
-	"   JOIN bambi.api_providers p ON p.id = c.provider_id"
-	"  WHERE c.last_validated_at <= $1"
-	"    AND c.status IN ('valid', 'failing', 'unknown')"
-	"    AND p.is_active AND p.needs_key"
-	"    AND NOT EXISTS ("
-	"          SELECT FROM bambi_internal.outbox o"
-	"           WHERE o.errand->>'kind' = 'validate'"
-	"             AND o.errand->>'configuration' = c.id::text)"
-	"  ORDER BY c.last_validated_at LIMIT $2"
-	" RETURNING id",
+	"SELECT c.id, c.user_id FROM bambi.api_configurations c"
+	"  JOIN bambi.api_providers p ON p.id = c.provider_id"
+	" WHERE c.last_validated_at <= $1"
+	"   AND c.status IN ('valid', 'failing', 'unknown')"
+	"   AND p.is_active AND p.needs_key"
+	"   AND NOT EXISTS ("
+	"         SELECT FROM bambi_internal.outbox o"
+	"          WHERE o.errand->>'kind' = 'validate'"
+	"            AND o.errand->>'configuration' = c.id::text)"
+	" ORDER BY c.last_validated_at LIMIT $2",
 	.nargs = 2,
 	.types = {TIMESTAMPTZOID, INT4OID},
 	.is_generic = true,
