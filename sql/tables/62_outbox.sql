@@ -2,7 +2,7 @@
 -- pictures whose rows are gone, and asking providers whether keys are good.
 
 CREATE TABLE IF NOT EXISTS bambi_internal.outbox (
-    id          uuid         NOT NULL DEFAULT @extschema@.bambi_uuid_v7(),
+    id          uuid         NOT NULL,
     user_id     uuid         NOT NULL,
     errand      jsonb        NOT NULL,
     created_at  timestamptz  NOT NULL DEFAULT clock_timestamp(),

@@ -55,16 +55,22 @@ count_check(const pg_uuid_t *user, TimestampTz now)
 }
 
 void
-bambi_key_check(const pg_uuid_t *configuration, const pg_uuid_t *user,
-				TimestampTz now)
+bambi_key_check_later(const pg_uuid_t *configuration, const pg_uuid_t *user)
 {
 	pg_uuid_t	id;
 	Datum		values[] = {
 		UUIDPGetDatum(&id), UUIDPGetDatum(user), UUIDPGetDatum(configuration)
 	};
 
-	count_check(user, now);
 	bambi_uuid_make(&id);
 	bambi_execute(&bambi_key_queue, values, NULL);
+}
+
+void
+bambi_key_check(const pg_uuid_t *configuration, const pg_uuid_t *user,
+				TimestampTz now)
+{
+	count_check(user, now);
+	bambi_key_check_later(configuration, user);
 	bambi_wake_at_commit(BAMBI_WAKE_ERRAND);
 }

@@ -19,4 +19,8 @@
 extern void bambi_key_check(const pg_uuid_t *configuration,
 							const pg_uuid_t *user, TimestampTz now);
 
+/* The worker's own: it counts for nobody, and wakes nobody. */
+extern void bambi_key_check_later(const pg_uuid_t *configuration,
+								  const pg_uuid_t *user);
+
 #endif							/* BAMBI_KEY_CHECK_H */

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "agenda.h"
+#include "key_check.h"
 #include "maintain.h"
 #include "settings.h"
 #include "statements_keys.h"
@@ -29,14 +30,24 @@ queue_key_checks(TimestampTz now)
 		TimestampTzGetDatum(now - bambi_key_validation_days * USECS_PER_DAY),
 		Int32GetDatum(MOST_CHECKS)
 	};
-	uint64		queued;
+	pg_uuid_t	ids[MOST_CHECKS];
+	pg_uuid_t	users[MOST_CHECKS];
+	int			count;
+	bool		is_null;
 
 	if (bambi_key_validation_days == 0)
 		return;
-	queued = bambi_execute(&bambi_key_queue_due, values, NULL);
-	if (queued > 0)
+	count = (int) bambi_execute(&bambi_key_due, values, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = *DatumGetUUIDP(bambi_result(i, 1, &is_null));
+		users[i] = *DatumGetUUIDP(bambi_result(i, 2, &is_null));
+	}
+	for (int i = 0; i < count; i++)
+		bambi_key_check_later(&ids[i], &users[i]);
+	if (count > 0)
 		bambi_agenda.errands_at = now;
-	if (queued == MOST_CHECKS)
+	if (count == MOST_CHECKS)
 		sooner(&bambi_agenda.maintain_at, in_ms(now, AGAIN_MS));
 }
 

@@ -93,25 +93,21 @@ BambiStatement bambi_key_queue = {
 };
 
 /*
- * Queues checks of keys of which nothing was heard since $1, the oldest
- * first, $2 of them at the most.  Gives how many as rows.
+ * Keys of which nothing was heard since $1, the oldest first, $2 of them at
+ * the most, that are not to be checked already: id, user_id.
  */
-BambiStatement bambi_key_queue_due = {
+BambiStatement bambi_key_due = {
 	.sql =
-	"INSERT INTO bambi_internal.outbox (user_id, errand)"
-	" SELECT c.user_id, jsonb_build_object('kind', 'validate',"
-	"                                      'configuration', c.id)"
-	"   FROM bambi.api_configurations c"
-	"   JOIN bambi.api_providers p ON p.id = c.provider_id"
-	"  WHERE c.last_validated_at <= $1"
-	"    AND c.status IN ('valid', 'failing', 'unknown')"
-	"    AND p.is_active AND p.needs_key"
-	"    AND NOT EXISTS ("
-	"          SELECT FROM bambi_internal.outbox o"
-	"           WHERE o.errand->>'kind' = 'validate'"
-	"             AND o.errand->>'configuration' = c.id::text)"
-	"  ORDER BY c.last_validated_at LIMIT $2"
-	" RETURNING id",
+	"SELECT c.id, c.user_id FROM bambi.api_configurations c"
+	"  JOIN bambi.api_providers p ON p.id = c.provider_id"
+	" WHERE c.last_validated_at <= $1"
+	"   AND c.status IN ('valid', 'failing', 'unknown')"
+	"   AND p.is_active AND p.needs_key"
+	"   AND NOT EXISTS ("
+	"         SELECT FROM bambi_internal.outbox o"
+	"          WHERE o.errand->>'kind' = 'validate'"
+	"            AND o.errand->>'configuration' = c.id::text)"
+	" ORDER BY c.last_validated_at LIMIT $2",
 	.nargs = 2,
 	.types = {TIMESTAMPTZOID, INT4OID},
 	.is_generic = true,
@@ -124,8 +120,8 @@ BambiStatement bambi_key_queue_due = {
  * outcome $3 (JSON text), $4 now, $5 number of the key that was used.
  * Gives a verdict, configuration, message: "nothing" was said; the row is
  * "locked"; the key has been "removed", or "replaced" since; or what was
- * said: "valid", "revived" (valid, after it was refused), "failing",
- * "rejected".
+ * said: "valid", "failing", "rejected".  A picture that comes after a refusal
+ * does not make the key good again: it was begun before.
  */
 BambiStatement bambi_key_judge_call = {
 	.sql =
@@ -150,18 +146,13 @@ BambiStatement bambi_key_judge_call = {
 	"         last_error = CASE WHEN x.key <> 'valid' THEN x.message END"
 	"    FROM x, k"
 	"   WHERE c.id = k.id AND c.user_id = $2 AND k.key_number = $5"
-	"     AND CASE x.key WHEN 'valid' THEN k.status <> 'revoked'"
-	"                    WHEN 'failing' THEN k.status IN"
-	"                      ('pending', 'valid', 'unknown')"
-	"                    ELSE k.status IN"
-	"                      ('pending', 'valid', 'unknown', 'failing') END)"
+	"     AND k.status IN ('pending', 'valid', 'unknown', 'failing')"
+	"     AND k.status <> x.key)"
 	" SELECT CASE WHEN x.key IS NULL OR g.configuration_id IS NULL"
 	"               THEN 'nothing'"
 	"             WHEN k.id IS NULL THEN 'locked'"
 	"             WHEN k.status = 'revoked' THEN 'removed'"
 	"             WHEN k.key_number <> $5 THEN 'replaced'"
-	"             WHEN x.key = 'valid' AND k.status IN ('rejected', 'dead')"
-	"               THEN 'revived'"
 	"             ELSE x.key END, g.configuration_id, x.message"
 	"   FROM x CROSS JOIN g LEFT JOIN k ON true",
 	.nargs = 5,
@@ -172,8 +163,8 @@ BambiStatement bambi_key_judge_call = {
 /*
  * The answer to a check: errand $1 of user $2, answer $3 (JSON text), $4 now.
  * A free call proves the key, but no money: a failing one stays so.  What is
- * not known takes nothing from what is.  Gives the verdict as above,
- * configuration, message; no row where the errand is not due any more, or
+ * not known takes nothing from what is.  Gives the verdict as above, or
+ * "revived" where a refused key is taken again, configuration, message; no row where the errand is not due any more, or
  * somebody holds one of the rows: then it stands, and is done again.
  */
 BambiStatement bambi_key_judge_check = {

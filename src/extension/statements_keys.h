@@ -15,7 +15,7 @@ extern BambiStatement bambi_key_limits;
 extern BambiStatement bambi_key_count;
 extern BambiStatement bambi_key_next;
 extern BambiStatement bambi_key_queue;
-extern BambiStatement bambi_key_queue_due;
+extern BambiStatement bambi_key_due;
 extern BambiStatement bambi_key_judge_call;
 extern BambiStatement bambi_key_judge_check;
 extern BambiStatement bambi_key_hold;

@@ -47,7 +47,8 @@ typedef enum FrameType
 	FRAME_PROGRESS = 9,			/* courier: status is the percentage of this
 								 * tag; a preview, perhaps */
 	FRAME_ERRAND = 10,			/* worker: JSON {kind, ...}, what is to be
-								 * done besides generations; tag is its own */
+								 * done besides generations, and the sealed
+								 * key of one that is checked; tag is its own */
 	FRAME_ERRAND_DONE = 11		/* courier: status 1 if it is; JSON */
 } FrameType;
 

@@ -164,6 +164,18 @@ SELECT regress_call('SELECT bambi_add_key(''openai'', ''sk-0123456789'')');
 ROLLBACK;
 \connect - :operator
 UPDATE bambi.encryption_keys SET is_current = true WHERE kid = :'kid';
+\echo *** too many keys: in about a minute
+INSERT INTO bambi_internal.key_checks (user_id, times)
+VALUES (:'ada', array_fill(now(), '{5}'));
+\connect - authenticator
+BEGIN;
+SELECT regress_request('POST', '/rpc/bambi_add_key', 'authenticated', :'ada');
+SELECT regexp_replace(regress_call(
+    'SELECT bambi_add_key(''openai'', ''sk-0123456789'')'),
+    '\m(60|[45]\d)\M', 'MINUTE', 'g');
+ROLLBACK;
+\connect - :operator
+DELETE FROM bambi_internal.key_checks WHERE user_id = :'ada';
 \echo *** the end of the quota says until when
 UPDATE bambi.users SET usage_count = 10, reset_date = '2100-01-01 00:00Z'
  WHERE id = :'ada';

@@ -94,11 +94,12 @@ is($bambi->sql("SELECT count(*) FROM bambi.images
 is($bambi->column_of($id, 'attempts'), 2, 'an overload is tried again');
 
 # a key that is refused
-$bambi->add_key('bob', 'AIza-invalid-bob', 'google');
-($id, @calls) = run('bob', 'failed', 'a fawn of bob', 'google');
+$bambi->checked($bambi->add_key('bob', undef, 'google'));
+($id, @calls) = run('bob', 'held',
+	'[[mock fault=google-400-api_key_invalid]] a fawn of bob', 'google');
 is($bambi->column_of($id, 'error_code'), 'invalid_key', 'a wrong key');
 is($bambi->sql_as('bob', 'SELECT status FROM bambi_configurations'),
-	'rejected', 'is marked');
+	'dead', 'is marked');
 
 # ---- Vertex with an API key
 
@@ -138,16 +139,16 @@ sub account
 sub exchanges { return $bambi->mock_stats->{token_exchanges} }
 
 my $key = $bambi->add_key('alice', account(project_id => 'p1'), 'vertex');
-($id, @calls) = run('alice', 'failed', 'a stranger', 'vertex');
-is($bambi->column_of($id, 'error_code'), 'invalid_key',
-	'an account that nobody knows');
-is(scalar @calls, 0, 'may ask for nothing');
+is($bambi->checked($key), 'rejected', 'an account that nobody knows');
+is(exchanges(), 0, 'may ask for nothing');
 $bambi->mock('service-account',
 	{ client_email => $email, public_key => $public, project_id => 'p1' });
 $bambi->sql_as('alice', "SELECT bambi_replace_key('$key', \$k\$"
 	  . account(project_id => 'p1') . '$k$)');
+is($bambi->checked($key), 'valid', 'one that is known');
+is(exchanges(), 1, 'has its key exchanged for a token');
 ($id) = run('alice', 'succeeded', 'a fawn of the account', 'vertex');
-is(exchanges(), 1, 'its key is exchanged for a token');
+is(exchanges(), 1, 'which is good for its generations');
 ($id, @calls) = run('alice', 'succeeded', 'three of the account', 'vertex',
 	'{"n": 3}');
 is(scalar @calls, 3, 'three more calls');
@@ -159,15 +160,16 @@ is(exchanges(), 2, 'a token that is refused is renewed');
 is($bambi->column_of($id, 'attempts'), 1, 'in the same attempt');
 $bambi->mock('tokens', { revoke => JSON::PP::true, life => 0 });
 $used = $bambi->usage_of('alice');
-($id, @calls) = run('alice', 'failed', 'a fawn with no token', 'vertex');
+($id, @calls) = run('alice', 'held', 'a fawn with no token', 'vertex');
 is($bambi->column_of($id, 'error_code'), 'invalid_key',
-	'when the new one is refused too, it fails');
+	'when the new one is refused too, it is held');
 is(exchanges(), 3, 'after one exchange');
-is($bambi->usage_of('alice'), $used, 'and gives its place back');
+is($bambi->usage_of('alice'), $used + 1, 'and keeps its place');
 is(scalar(grep { $_->{charged} } @calls), 0, 'uncharged');
 $bambi->mock('tokens', { life => 3599 });
 $bambi->sql_as('alice', "SELECT bambi_replace_key('$key', \$k\$"
 	  . account(project_id => 'p1') . '$k$)');
+$bambi->wait_for_status($id, 'succeeded', 'until there is a key that works');
 
 # ---- where
 
@@ -175,6 +177,13 @@ sub with_settings
 {
 	my ($name, $settings, $document) = @_;
 	my $configuration = $bambi->add_key($name, $document, 'vertex', $settings);
+
+	if ($bambi->checked($configuration) eq 'rejected')
+	{
+		my $why = $bambi->key_column($configuration, 'last_error');
+		$bambi->sql_as($name, "SELECT bambi_remove_key('$configuration')");
+		return "rejected|$why";
+	}
 	my ($id) = $bambi->sql_as($name, "SELECT bambi_generate('a fawn',
 		'vertex/$gemini', configuration => '$configuration')");
 
@@ -191,7 +200,7 @@ like(with_settings('carol', '{"project": "p1"}', account()),
 	qr/^succeeded/, 'project may be set');
 like(with_settings('carol', '{"project": "p2", "location": "eu"}',
 		account(project_id => 'p1')),
-	qr{^failed\|\w+\|.*projects/p2/locations/eu/},
+	qr{^rejected\|.*projects/p2/locations/eu/},
 	'and is what is asked for, as is the location');
 like(with_settings('carol', '{"project": "p1", "location": "europe-west4"}',
 		account(project_id => 'p2')),
