@@ -785,6 +785,8 @@ name_transport(const Call *call, CURLcode code)
 			return TRANSPORT_REFUSED;
 		case CURLE_OPERATION_TIMEDOUT:
 			return wrote ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT_TIMEOUT;
+		case CURLE_URL_MALFORMAT:
+		case CURLE_LOGIN_DENIED:	/* it names a user */
 		case CURLE_UNSUPPORTED_PROTOCOL:
 			/* of the address; or an answer that is no HTTP */
 			return wrote ? TRANSPORT_OTHER : TRANSPORT_ADDRESS;
