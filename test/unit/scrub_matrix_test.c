@@ -631,6 +631,26 @@ check_cell(const Key *key, const Template *template)
 	play_end(&play);
 }
 
+/*
+ * A token is scrubbed by itself, also if it has come to its end while the
+ * provider worked.
+ */
+static void
+check_late_token(const Key *key)
+{
+	char		disguised[MAX_TEXT];
+	Play		play;
+
+	base64(key->secret, disguised);
+	CHECK(begin(&play, key), "a token is got");
+	play.x.now += 4000;
+	answer(&play, key, IN_MESSAGE, disguised);
+	CHECK(strstr(play.x.fault.message, "The key ***") != NULL &&
+		  common_piece(play.x.fault.message, disguised) < 8,
+		  "a token that has expired meanwhile is not stored");
+	play_end(&play);
+}
+
 /* What a service account's JSON says besides its key is in any message. */
 static void
 check_plain_words(void)
@@ -666,6 +686,7 @@ main(void)
 	}
 	printf("# %zu answers, %d with a piece of the key\n",
 		   lengthof(keys) * lengthof(templates), leaks);
+	check_late_token(&keys[5]);
 	check_plain_words();
 	for (size_t k = 0; k < lengthof(keys); k++)
 		free(keys[k].key);
