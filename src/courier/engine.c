@@ -16,6 +16,7 @@
  */
 #include "engine.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -50,6 +51,9 @@
 /* Handles that are kept for the next call, 5.5 kB each. */
 #define MAX_IDLE_CALLS	64
 
+/* More settings than may come while a connection is kept. */
+#define CA_SPELLINGS	64
+
 struct Call
 {
 	CURL	   *easy;
@@ -82,6 +86,7 @@ static CURLM *multi;
 static LoopTimer multi_timer;
 static const Settings *settings;
 static unsigned era;			/* counts changes of what handles are made of */
+static char ca_file[PATH_MAX + CA_SPELLINGS];
 
 static Call *idle_calls;
 static int	idle_count;
@@ -161,11 +166,28 @@ engine_start(void)
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
 }
 
+/*
+ * What libcurl keeps it keeps by the name of the CA file: connections, and for
+ * a day the certificates in it.  A file that may have changed therefore needs
+ * a new name, and slashes in front of a path make one.
+ */
+static void
+spell_ca_file(void)
+{
+	int			slashes = 0;
+
+	if (settings->ca_file[0] == '/')
+		slashes = (int) (era % CA_SPELLINGS);
+	memset(ca_file, '/', (size_t) slashes);
+	strcpy(ca_file + slashes, settings->ca_file);
+}
+
 void
 engine_configure(const Settings *new_settings)
 {
 	settings = new_settings;
 	era++;
+	spell_ca_file();
 	while (idle_calls != NULL)
 	{
 		Call	   *call = idle_calls;
@@ -580,7 +602,7 @@ make_call(void)
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (settings->ca_file[0] != '\0')
 	{
-		curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
 
@@ -785,6 +807,8 @@ name_transport(const Call *call, CURLcode code)
 			return TRANSPORT_REFUSED;
 		case CURLE_OPERATION_TIMEDOUT:
 			return wrote ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT_TIMEOUT;
+		case CURLE_URL_MALFORMAT:
+		case CURLE_LOGIN_DENIED:	/* it names a user */
 		case CURLE_UNSUPPORTED_PROTOCOL:
 			/* of the address; or an answer that is no HTTP */
 			return wrote ? TRANSPORT_OTHER : TRANSPORT_ADDRESS;
