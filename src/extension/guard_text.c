@@ -155,7 +155,8 @@ bambi_text_withhold_tokens(char *text)
 }
 
 /*
- * The next number of a list, or -1 at its end.  Bytes are dumped signed.
+ * The next number of a list, or -1 at its end.  Bytes are dumped signed, and
+ * debug_pretty_print breaks the lines.
  */
 static int
 read_byte(const char **p)
@@ -163,7 +164,7 @@ read_byte(const char **p)
 	int			value = 0;
 	bool		is_negative;
 
-	while (**p == ' ')
+	while (is_space(**p))
 		(*p)++;
 	is_negative = **p == '-';
 	if (is_negative)

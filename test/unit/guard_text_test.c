@@ -74,6 +74,7 @@ static const char *const no_tokens[] = {
 static const char *const bytes[] = {
 	":constvalue 15 [ 60 0 0 0 115 107 45 49 50 51 52 53 54 55 56 ]",
 	":constvalue 12 [ 97 115 107 45 49 50 51 52 53 54 55 56 ]",
+	":constvalue 15 [ 60 0 0 0\n      115 107 45 49 50\n      51 52 53 54 55 56 ]",
 	"[ -61 -92 32 115 107 45 49 50 51 52 53 54 55 56",
 };
 

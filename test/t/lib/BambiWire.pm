@@ -155,6 +155,31 @@ sub bound
 	return $self->answer;
 }
 
+# The same in two steps: until parameters are bound, and the rest.
+sub bound_so_far
+{
+	my ($self, $text, @values) = @_;
+
+	$self->send_raw(parse_message('', $text), bind_message('', @values),
+		message('H', ''));
+	while (defined(my $head = $self->take(5)))
+	{
+		my ($type, $length) = unpack 'a N', $head;
+
+		$self->take($length - 4);
+		return if $type eq '2';
+	}
+	croak 'connection lost';
+}
+
+sub execute_bound
+{
+	my ($self) = @_;
+
+	$self->send_raw(message('E', "\0" . pack('N', 0)), message('S', ''));
+	return $self->answer;
+}
+
 # The same with a statement of that name, which is parsed once.
 sub prepare
 {
