@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 
 #include "client.h"
+#include "guard.h"
 #include "identity.h"
 #include "jwe.h"
 #include "key_check.h"
@@ -537,12 +538,16 @@ remove_key(PG_FUNCTION_ARGS)
 Datum
 bambi_add_key(PG_FUNCTION_ARGS)
 {
+	/* who comes by a plan made earlier, or from a function, was not seen */
+	bambi_guard_arm();
 	return bambi_client_call(add_key, fcinfo);
 }
 
 Datum
 bambi_replace_key(PG_FUNCTION_ARGS)
 {
+	/* who comes by a plan made earlier, or from a function, was not seen */
+	bambi_guard_arm();
 	return bambi_client_call(replace_key, fcinfo);
 }
 
