@@ -153,7 +153,7 @@ step_key(Runner *runner)
 {
 	Work	   *work = runner->owner;
 
-	return keys_unwrap(&runner->x, work->jwe, work->cek);
+	return keys_unwrap(runner, &work->key_tries, work->jwe, work->cek);
 }
 
 static void
@@ -202,7 +202,7 @@ open_key(Work *work)
 		work_finish(work, &runner->x.fault);
 		return;
 	}
-	keys_prepare(&runner->x);
+	keys_prepare(runner);
 	runner->step = step_key;
 	runner->ended = key_ended;
 	runner_start(runner);

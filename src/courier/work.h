@@ -34,6 +34,7 @@ struct Work
 	Outcome		outcome;
 	Jwe		   *jwe;			/* malloc'ed; until the key is open */
 	uint8_t		cek[JWE_CEK_SIZE];
+	int			key_tries;
 	Secret	   *secret;
 	int64_t		begun_at;
 	bool		wrote;			/* to the provider, a byte that may cost */
