@@ -140,6 +140,21 @@ check_approle(void)
 	answer_key("rsa-3072", pem[0]);
 	CHECK(step_open() == NEXT_DONE && sealing_key.good_for == 60,
 		  "it is renewed in time");
+	play_begin();
+	step_open();
+	play_answer(200, LOGIN("hvs.given", 1, true));
+	step_open();
+	play_answer(200, LOGIN("hvs.given", 1, true));
+	step_open();
+	answer_key("rsa-3072", pem[0]);
+	CHECK(step_open() == NEXT_DONE && sealing_key.good_for == 1,
+		  "however short it lives");
+	play_begin();
+	step_open();
+	play_answer(403, ERROR("permission denied"));
+	step_open();
+	play_answer(200, LOGIN("hvs.given", 90, true));
+	step_open();
 
 	play_begin();
 	CHECK(play_asks(step_open(), "POST", ADDRESS "/v1/auth/token/renew-self")
@@ -279,6 +294,8 @@ check_open_faults(void)
 	}			answers[] =
 	{
 		{403, ERROR("permission denied"),
+		"Vault answered 403: permission denied", false},
+		{403, ERROR("1 error occurred:\\n\\t* permission denied\\n\\n"),
 		"Vault answered 403: permission denied", false},
 		{404, "{\"errors\":[]}",
 			"the key \"bambi\" of Vault's mount \"transit\" does not exist",

@@ -182,14 +182,23 @@ add_token(Exchange *x)
 	exchange_secret_header(x, "X-Vault-Token", "", x->secret);
 }
 
-/* The first thing that is wrong, by its own words; it leaves the arena's. */
+/*
+ * The first thing that is wrong, by its own words, of which the first line
+ * may be no more than "1 error occurred:"; a copy.
+ */
 static const char *
 read_error(Exchange *x, const json_t *json)
 {
 	const char *says =
 	json_string_value(json_array_get(json_object_get(json, "errors"), 0));
+	const char *bullet;
 
-	return says != NULL ? arena_strdup(x->arena, says) : NULL;
+	if (says == NULL)
+		return NULL;
+	bullet = strstr(says, "\n\t* ");
+	if (bullet != NULL)
+		says = bullet + strlen("\n\t* ");
+	return arena_strndup(x->arena, says, strcspn(says, "\n"));
 }
 
 /* Down or sealed, and what passes by itself. */
@@ -289,10 +298,9 @@ ask_renewal(Exchange *x)
 static int
 good_for(int64_t life)
 {
-	life = life * 2 / 3;
-	if (life <= 0 || life > REMOTE_GOOD_FOR)
+	if (life <= 0 || life * 2 / 3 > REMOTE_GOOD_FOR)
 		return REMOTE_GOOD_FOR;
-	return (int) life;
+	return life > 1 ? (int) (life * 2 / 3) : 1;
 }
 
 static Next
@@ -313,7 +321,7 @@ read_renewal(Exchange *x, SealingKey *key)
 		return fail(x, says);
 
 	/* what comes to its end, or is revoked, or was never to be renewed */
-	if (is_ours && (x->reply.status != 200 || life < token_life / 2))
+	if (is_ours && (x->reply.status != 200 || life * 2 < token_life))
 		return ask_login(x);
 	return ask_key(x);
 }
