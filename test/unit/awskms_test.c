@@ -167,6 +167,13 @@ check_metadata(void)
 	step_open();
 	play_answer(200, "token");
 	step_open();
+	play_answer(200, "..");
+	CHECK(play_is_down(step_open(), "answered 200", false),
+		  "a role does not lead upwards");
+	play_begin();
+	step_open();
+	play_answer(200, "token");
+	step_open();
 	play_answer(200, "../../x?y");
 	CHECK(play_is_down(step_open(), "answered 200", false),
 		  "a role is no path");
@@ -293,6 +300,10 @@ check_open_faults(void)
 								der[0]));
 	CHECK(play_is_down(step_open(), "no ARN", false),
 		  "nor one without a name");
+	play_begin();
+	step_open();
+	play_answer(200, key_answer("arn:key/x", "ENCRYPT_DECRYPT", der[0]));
+	CHECK(play_is_down(step_open(), "no ARN", false), "nor with half of one");
 	play_begin();
 	step_open();
 	play_fail(TRANSPORT_TLS);

@@ -343,7 +343,7 @@ check_open_faults(void)
 	}
 	open_with_token();
 	answer_key("rsa-3072", pem[1]);
-	CHECK(play_is_down(step_open(), "no newest version", false),
+	CHECK(play_is_down(step_open(), "of 3072 bits or more", false),
 		  "a key of 2048 bits is none, whatever its type");
 	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
 	{

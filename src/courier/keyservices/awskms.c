@@ -296,6 +296,7 @@ read_role(Exchange *x)
 		return remote_fail_setup(x, "this machine has no role: " METADATA
 								 " knows no credentials");
 	if (x->reply.status != 200 || len > MAX_NAME ||
+		x->reply.body[0] == '.' ||
 		!remote_is_made_of(x->reply.body, len, ROLE_NAME))
 		return fail_metadata(x);
 	return ask_metadata(x, arena_strndup(x->arena, x->reply.body, len),
@@ -471,15 +472,19 @@ static bool
 read_arn(Arena *to, const char *text, Arn *arn)
 {
 	const char *service;
-	const char *key = strstr(text, ":key/");
+	const char *key;
 	const char **front[] = {
 		&arn->partition, &service, &arn->region, &arn->account
 	};
 
-	if (strncmp(text, "arn:", 4) != 0 || key == NULL ||
+	if (strncmp(text, "arn:", 4) != 0)
+		return false;
+	text += 4;
+	key = strstr(text, ":key/");
+	if (key == NULL ||
 		!remote_is_made_of(key + 5, strlen(key + 5), NAME) ||
-		!split(to, arena_strndup(to, text + 4, (size_t) (key - text - 4)),
-			   ':', front, 4))
+		!split(to, arena_strndup(to, text, (size_t) (key - text)), ':',
+			   front, 4))
 		return false;
 	arn->id = arena_strdup(to, key + 5);
 	return strcmp(service, "kms") == 0;

@@ -436,9 +436,11 @@ take_key(Exchange *x, const json_t *data, SealingKey *key, int64_t *version)
 	name = arena_printf(x->arena, "%lld", (long long) *version);
 	newest = json_object_get(json_object_get(data, "keys"), name);
 	pem = json_string_value(json_object_get(newest, "public_key"));
-	public_key = pem != NULL ? public_key_read_pem(pem) : NULL;
-	if (*version < 1 || strlen(name) > MAX_VERSION || public_key == NULL)
+	if (*version < 1 || strlen(name) > MAX_VERSION || pem == NULL)
 		return " has no newest version with a public key";
+	public_key = public_key_read_pem(pem);
+	if (public_key == NULL)
+		return " has a public key that is none of 3072 bits or more";
 	key->public_pem = public_key_print(x->arena, public_key);
 	EVP_PKEY_free(public_key);
 	return key->public_pem != NULL ? NULL : " cannot be written";
