@@ -381,12 +381,21 @@ begin_events(Call *call, size_t max)
 	return true;
 }
 
+static size_t
+max_bytes(const Call *call)
+{
+	size_t		own = call->x->request.max_bytes;
+
+	return own > 0 && own < settings->max_response_bytes ? own :
+		settings->max_response_bytes;
+}
+
 /* False if the answer is larger than anybody may send. */
 static bool
 begin_body(Call *call)
 {
 	const char *path = call->x->request.picture_path;
-	size_t		max = settings->max_response_bytes;
+	size_t		max = max_bytes(call);
 
 	/* from now on, not while the provider thinks */
 	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -437,7 +446,7 @@ may_receive(Call *call, size_t len)
 		return held <= call->share.held ||
 			budget_ask(&call->share, held - call->share.held);
 	}
-	if (call->told > (curl_off_t) settings->max_response_bytes)
+	if (call->told > (curl_off_t) max_bytes(call))
 		return true;			/* to be refused, not to wait */
 	if (call->told > FREE_BYTES)
 		return budget_ask(&call->share,
@@ -580,7 +589,6 @@ make_call(void)
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L * 1024);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "bambi/" BAMBI_VERSION);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, MAX_IDLE_S);
 
 	/* with HTTP/2 one lost connection were a hundred uncertain calls */
@@ -724,6 +732,9 @@ prepare(Call *call, const AddressRange *ranges, int range_count,
 					 call->is_plain ? "http" : "https");
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+					 request->connect_ms > 0 ? request->connect_ms :
+					 CONNECT_TIMEOUT_MS);
 
 	for (header = request->headers; header != NULL; header = header->next)
 	{

@@ -117,6 +117,10 @@ typedef struct Request
 	const char *event_picture_path;
 
 	bool		is_picture;		/* the body is a picture: reply.pictures[0] */
+
+	/* Tighter limits than all requests have; 0: no tighter ones. */
+	long		connect_ms;
+	size_t		max_bytes;		/* of the answer's body */
 } Request;
 
 typedef struct Reply
