@@ -65,6 +65,7 @@ static json_t *service_settings;
 static AddressRange ranges[MAX_RANGES];
 static int	range_count;
 static bool is_open;
+static bool is_doubtful;		/* it is open, but will be opened again soon */
 static int64_t opened_at;		/* or last tried */
 static const char *last_warning;	/* each is said once */
 
@@ -222,6 +223,7 @@ open_service(void)
 {
 	loop_stop_timer(&reopen_timer);
 	reopen_timer.expired = reopen;
+	is_doubtful = false;
 	memset(&opening, 0, sizeof(opening));
 	memset(&sealing_key, 0, sizeof(sealing_key));
 	opening.x.arena = arena_create();
@@ -233,13 +235,25 @@ open_service(void)
 	runner_start(&opening);
 }
 
-/* Not more often than REOPEN_MS, and not while it is being done. */
+/*
+ * Not more often than REOPEN_MS, and not while it is being done.  Who was
+ * refused by an open service waits for that time; who finds it closed does
+ * not, since it was closed a moment ago.
+ */
 static void
 open_service_again(void)
 {
-	if (service != NULL && !is_opening() &&
-		loop_now() - opened_at >= REOPEN_MS)
+	int64_t		early = opened_at + REOPEN_MS - loop_now();
+
+	if (service == NULL || is_opening() || is_doubtful)
+		return;
+	if (early <= 0)
 		open_service();
+	else if (is_open)
+	{
+		is_doubtful = true;
+		loop_set_timer(&reopen_timer, early);
+	}
 }
 
 static void
@@ -369,12 +383,13 @@ may_ask(Runner *runner, int tries, Next *next)
 {
 	if (!is_open)
 		open_service_again();
-	if (is_open && (tries == 0 || !is_opening()))
+	if (is_open && (tries == 0 || (!is_opening() && !is_doubtful)))
 		return true;
 
 	exchange_fail(&runner->x, FAULT_KEY_SERVICE_DOWN,
 				  "the key service does not answer");
-	*next = is_opening() ? pause_for(runner, LOOK_MS) : NEXT_FAIL;
+	*next = is_opening() || is_doubtful ? pause_for(runner, LOOK_MS) :
+		NEXT_FAIL;
 	return false;
 }
 
@@ -423,6 +438,7 @@ keys_forget(void)
 {
 	stop_opening();
 	is_open = false;
+	is_doubtful = false;
 	if (service != NULL && service->forget != NULL)
 		service->forget();
 	OPENSSL_cleanse(remembered, sizeof(remembered));
