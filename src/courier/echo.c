@@ -121,49 +121,17 @@ find(const uint8_t *bytes, size_t len, const char *word)
 	return memmem(bytes, len, word, strlen(word));
 }
 
-/*
- * Where in the secret the secret is.  A service account's JSON has words in it
- * that are in everybody's messages, and one value that nobody may know.
- */
-static const uint8_t *
-find_core(const Secret *secret, size_t *len)
+/* JSON has "\n" where the text has a line's end; neither is part of a key. */
+static void
+add_pieces(Pieces *pieces, const uint8_t *bytes, size_t len, bool is_json)
 {
-	const uint8_t *end = secret->bytes + secret->len;
-	const uint8_t *at = secret->bytes;
-	const uint8_t *stop;
-
-	*len = secret->len;
-	if (find(at, *len, "\"private_key\"") == NULL ||
-		(at = find(at, *len, "-----BEGIN")) == NULL ||
-		(at = find(at, (size_t) (end - at), "KEY-----")) == NULL)
-		return secret->bytes;
-	at += strlen("KEY-----");
-	stop = find(at, (size_t) (end - at), "-----END");
-	*len = (size_t) ((stop != NULL ? stop : end) - at);
-	return at;
-}
-
-static bool
-make_pieces(Pieces *pieces, const Secret *secret)
-{
-	size_t		len;
-	const uint8_t *bytes = find_core(secret, &len);
-	bool		is_json = bytes != secret->bytes;
-	size_t		size = 64;
 	size_t		all = 0;		/* characters, */
 	size_t		plain = 0;		/* and letters and digits, so far */
 	uint64_t	of_all = 0;
 	uint64_t	of_plain = 0;
 
-	while (size < 3 * len)
-		size *= 2;
-	pieces->slots = calloc(size, sizeof(uint64_t));
-	pieces->mask = size - 1;
-	if (pieces->slots == NULL)
-		return false;
 	for (size_t i = 0; i < len; i++)
 	{
-		/* the "\n" of JSON */
 		if (is_json && (bytes[i] == '\\' || bytes[i] == '\n'))
 		{
 			i += bytes[i] == '\\';
@@ -178,6 +146,70 @@ make_pieces(Pieces *pieces, const Secret *secret)
 		if (++plain >= PIECE)
 			*find_slot(pieces, of_plain) = of_plain;
 	}
+}
+
+/*
+ * Documents have words in them that are in everybody's messages.  Of a service
+ * account's JSON the secret is one value; false if it is none.
+ */
+static bool
+add_private_key(Pieces *pieces, const uint8_t *bytes, size_t len)
+{
+	const uint8_t *end = bytes + len;
+	const uint8_t *at;
+	const uint8_t *stop;
+
+	if (find(bytes, len, "\"private_key\"") == NULL ||
+		(at = find(bytes, len, "-----BEGIN")) == NULL ||
+		(at = find(at, (size_t) (end - at), "KEY-----")) == NULL)
+		return false;
+	at += strlen("KEY-----");
+	stop = find(at, (size_t) (end - at), "-----END");
+	add_pieces(pieces, at, (size_t) ((stop != NULL ? stop : end) - at), true);
+	return true;
+}
+
+/* Of a file of credentials it is the values; false if it is no such file. */
+static bool
+add_values(Pieces *pieces, const uint8_t *bytes, size_t len)
+{
+	const char *line = (const char *) bytes;
+	const char *end = line + len;
+	bool		has_any = false;
+
+	if (memchr(bytes, '\n', len) == NULL)
+		return false;
+	while (line < end)
+	{
+		size_t		line_len = strcspn(line, "\n");
+		size_t		name = strspn(line, "abcdefghijklmnopqrstuvwxyz_");
+		size_t		value = name + strspn(line + name, " \t");
+
+		if (name > 0 && line[value] == '=' && value + 1 < line_len)
+		{
+			has_any = true;
+			add_pieces(pieces, (const uint8_t *) line + value + 1,
+					   line_len - value - 1, false);
+		}
+		line += line_len + 1;
+	}
+	return has_any;
+}
+
+static bool
+make_pieces(Pieces *pieces, const Secret *secret)
+{
+	size_t		size = 64;
+
+	while (size < 3 * secret->len)
+		size *= 2;
+	pieces->slots = calloc(size, sizeof(uint64_t));
+	pieces->mask = size - 1;
+	if (pieces->slots == NULL)
+		return false;
+	if (!add_private_key(pieces, secret->bytes, secret->len) &&
+		!add_values(pieces, secret->bytes, secret->len))
+		add_pieces(pieces, secret->bytes, secret->len, false);
 	return true;
 }
 

@@ -18,7 +18,7 @@
  * secret, one after the other, can be read: in any case, letters and digits
  * with anything else between them, escaped for a URL, JSON or HTML, in base64 (base64url)
  * or hexadecimal, twice over if need be.  Of a service account's JSON the
- * secret is its private key.
+ * secret is its private key, of a file of credentials its values.
  *
  * Takes some microseconds for each hundred bytes, and at worst 40 times as
  * much memory as the text.  False if there is none: then nothing is known.

@@ -121,6 +121,22 @@ check_limits(void)
 	CHECK(strcmp(out, "abcde") == 0, "a small buffer is not overrun");
 }
 
+/* Names in a file of credentials are anybody's words, its values are not. */
+static void
+check_file(void)
+{
+	static const char file[] =
+	"[default]\naws_access_key_id = A\n"
+	"aws_secret_access_key =  wJalrXUtnFEMI/K7MDENG\nregion = eu\n";
+	char		out[FAULT_MESSAGE_MAX + 1];
+
+	scrub_text(out, sizeof(out),
+			   "no default region; aws_secret_access_key JALRXUTNFEMI, "
+			   "K7MDEN= d0phbHJYVXRuRkVNSQ==", secret_of(file));
+	CHECK(strcmp(out, "no default region; aws_secret_access_key ***= "
+				 "***==") == 0, "of a file only the values are secret");
+}
+
 /* Texts of pieces of the key and of noise: nothing of six survives. */
 static void
 check_noise(void)
@@ -171,6 +187,7 @@ main(void)
 	check_texts();
 	check_pieces();
 	check_limits();
+	check_file();
 	check_noise();
 	return check_done();
 }
