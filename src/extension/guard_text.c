@@ -112,16 +112,30 @@ end_of_token(const char *text, const char *p)
 	return end - p >= (ptrdiff_t) (length + SHORTEST_REST) ? end : NULL;
 }
 
-/* The next token from p on, or NULL. */
+/*
+ * The next token from p on, or NULL.  A statement may have megabytes: two
+ * characters say nearly always that there is none.
+ */
 static const char *
 find_token(const char *text, const char *p, const char **end)
 {
-	while ((p = strpbrk(p, "sxAhwy")) != NULL)
+	static const bool is_first[256] = {
+		['s'] = true,['x'] = true,['A'] = true,['h'] = true,['w'] = true,
+		['y'] = true
+	};
+	static const bool is_second[256] = {
+		['k'] = true,['a'] = true,['I'] = true,['Q'] = true,['K'] = true,
+		['v'] = true,['h'] = true
+	};
+
+	for (; *p; p++)
 	{
+		/* no && here, which would be guessed wrong at every tenth letter */
+		if (!(is_first[(unsigned char) p[0]] & is_second[(unsigned char) p[1]]))
+			continue;
 		*end = end_of_token(text, p);
 		if (*end)
 			return p;
-		p++;
 	}
 	return NULL;
 }
