@@ -112,16 +112,30 @@ end_of_token(const char *text, const char *p)
 	return end - p >= (ptrdiff_t) (length + SHORTEST_REST) ? end : NULL;
 }
 
-/* The next token from p on, or NULL. */
+/*
+ * The next token from p on, or NULL.  A statement may have megabytes: two
+ * characters say nearly always that there is none.
+ */
 static const char *
 find_token(const char *text, const char *p, const char **end)
 {
-	while ((p = strpbrk(p, "sxAhwy")) != NULL)
+	static const bool is_first[256] = {
+		['s'] = true,['x'] = true,['A'] = true,['h'] = true,['w'] = true,
+		['y'] = true
+	};
+	static const bool is_second[256] = {
+		['k'] = true,['a'] = true,['I'] = true,['Q'] = true,['K'] = true,
+		['v'] = true,['h'] = true
+	};
+
+	for (; *p; p++)
 	{
+		/* no && here, which would be guessed wrong at every tenth letter */
+		if (!(is_first[(unsigned char) p[0]] & is_second[(unsigned char) p[1]]))
+			continue;
 		*end = end_of_token(text, p);
 		if (*end)
 			return p;
-		p++;
 	}
 	return NULL;
 }
@@ -155,52 +169,82 @@ bambi_text_withhold_tokens(char *text)
 }
 
 /*
- * The next number of a list, or -1 at its end.  Bytes are dumped signed, and
- * debug_pretty_print breaks the lines.
+ * Past the end of a line and the indentation of the next one.  With
+ * debug_pretty_print, lines end after so many characters, even in a number.
  */
-static int
-read_byte(const char **p)
+static const char *
+skip_line_end(const char *p, size_t indentation)
 {
+	if (*p != '\n')
+		return p;
+	for (p++; indentation > 0 && *p == ' '; indentation--)
+		p++;
+	return p;
+}
+
+/* The next number of a list, or -1 at its end.  Bytes are dumped signed. */
+static int
+read_byte(const char **list, size_t indentation)
+{
+	const char *p = skip_line_end(*list, indentation);
 	int			value = 0;
 	bool		is_negative;
+	bool		is_number;
 
-	while (is_space(**p))
-		(*p)++;
-	is_negative = **p == '-';
+	while (*p == ' ')
+		p = skip_line_end(p + 1, indentation);
+	is_negative = *p == '-';
 	if (is_negative)
-		(*p)++;
-	if (!is_digit(**p))
+		p = skip_line_end(p + 1, indentation);
+	is_number = is_digit(*p);
+	while (is_digit(*p))
+	{
+		if (value < 1000)
+			value = value * 10 + (*p - '0');
+		p = skip_line_end(p + 1, indentation);
+	}
+	*list = p;
+	if (!is_number)
 		return -1;
-	for (; is_digit(**p) && value < 1000; (*p)++)
-		value = value * 10 + (**p - '0');
 	return (is_negative ? -value : value) & 0xff;
+}
+
+/* Whether a list that begins at p has a token; where it ends. */
+static bool
+list_has_token(const char **p, size_t indentation)
+{
+	char		piece[PIECE + 1];
+	size_t		length = 0;
+	bool		is_first = true;
+	int			byte;
+
+	while ((byte = read_byte(p, indentation)) >= 0)
+	{
+		/* zeros, and the length before a text, are no part of a word */
+		piece[length++] = byte && !is_first ? (char) byte : ' ';
+		is_first = false;
+		if (length < PIECE)
+			continue;
+		piece[length] = '\0';
+		if (bambi_text_has_token(piece))
+			return true;
+		memmove(piece, piece + PIECE - OVERLAP, OVERLAP);
+		length = OVERLAP;
+	}
+	piece[length] = '\0';
+	return bambi_text_has_token(piece);
 }
 
 bool
 bambi_text_has_token_bytes(const char *text)
 {
-	for (const char *p = text; (p = strchr(p, '[')) != NULL;)
-	{
-		char		piece[PIECE + 1];
-		size_t		length = 0;
-		int			byte;
+	size_t		indentation = strspn(text, " ");
 
-		p++;
-		while ((byte = read_byte(&p)) >= 0)
-		{
-			/* zeros, and the length before a text, are no part of a word */
-			piece[length] = byte && length > 0 ? (char) byte : ' ';
-			length++;
-			if (length < PIECE)
-				continue;
-			piece[length] = '\0';
-			if (bambi_text_has_token(piece))
-				return true;
-			memmove(piece, piece + PIECE - OVERLAP, OVERLAP);
-			length = OVERLAP;
-		}
-		piece[length] = '\0';
-		if (bambi_text_has_token(piece))
+	for (const char *p = text; (p = strpbrk(p, "[\n")) != NULL;)
+	{
+		if (*p++ == '\n')
+			indentation = strspn(p, " ");
+		else if (list_has_token(&p, indentation))
 			return true;
 	}
 	return false;

@@ -600,12 +600,13 @@ sub race
 # ---- the places
 
 # How a text may be written: as it is, as hexadecimal digits, and as the list
-# of bytes that a dumped tree has.
+# of bytes that a dumped tree has.  Its lines may end in a number; so all spaces
+# and line ends are taken out, in whatever way a log writes them.
 my @encodings = (
 	sub { $_[0] },
 	sub { unpack 'H*', $_[0] },
-	sub { uc unpack 'H*', $_[0] },
-	sub { join ' ', unpack 'C*', $_[0] });
+	sub { uc unpack 'H*', $_[0] });
+my $as_list = sub { join '', unpack 'C*', $_[0] };
 
 # Numbers of the cells whose keys are in a text, whole or by half.
 sub cells_in
@@ -613,16 +614,14 @@ sub cells_in
 	my ($self, $text) = @_;
 	my %numbers;
 
-	# line breaks within a list, in any format of the log
-	my $flat = $text =~ /constvalue/ ? $text =~ s/(?:\\n|\s)+/ /gr : '';
+	my $lists = $text =~ /constvalue/ ? $text =~ s/(?:\\n|\s)+//gr : '';
 
-	foreach my $way (map({ [ $_, $text ] } @encodings),
-		[ $encodings[-1], $flat ])
+	foreach my $way (map({ [ $_, $text ] } @encodings), [ $as_list, $lists ])
 	{
 		my ($encode, $written) = @$way;
 		my %digit = map { ($encode->($_) => $_) } 0 .. 9;
 		my $digit = join '|', sort keys %digit;
-		my $number = "(?:(?:$digit) ?){5}";
+		my $number = "(?:$digit){5}";
 
 		foreach my $half ($self->{head}, $self->{tail})
 		{
@@ -637,10 +636,10 @@ sub cells_in
 				  : substr $written, $at < 20 ? 0 : $at - 20,
 				  $at < 20 ? $at : 20;
 				my ($found) = $is_head
-				  ? $near =~ /^ ?($number)/ : $near =~ /($number) ?$/;
+				  ? $near =~ /^($number)/ : $near =~ /($number)$/;
 
 				next unless defined $found;
-				$found =~ s/($digit) ?/$digit{$1}/g;
+				$found =~ s/($digit)/$digit{$1}/g;
 				$numbers{ 0 + $found } = 1;
 			}
 		}
