@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS bambi.generation_inputs (
 ALTER TABLE bambi.generation_inputs ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE bambi.generation_inputs IS
     'Pictures that bambi_edit was given. Their bytes go when the generation '
-    'has succeeded; what they were stays.';
+    'has succeeded or was cancelled; what they were stays.';
 COMMENT ON COLUMN bambi.generation_inputs.generation_id IS
     'Which generation edits it.';
 COMMENT ON COLUMN bambi.generation_inputs.user_id IS
@@ -43,7 +43,7 @@ COMMENT ON COLUMN bambi.generation_inputs.height IS
 COMMENT ON COLUMN bambi.generation_inputs.bytes IS
     'Size of the file.';
 COMMENT ON COLUMN bambi.generation_inputs.data IS
-    'The file, until the generation has succeeded.';
+    'The file, until the generation has succeeded or was cancelled.';
 COMMENT ON COLUMN bambi.generation_inputs.store IS
     'Where else the file is, as in images.';
 COMMENT ON COLUMN bambi.generation_inputs.storage_path IS

@@ -13,6 +13,7 @@
  */
 #include "address.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,4 +182,35 @@ address_parse_range(const char *cidr, AddressRange *range)
 		range->bits = (int) bits;
 	}
 	return true;
+}
+
+int
+address_parse_list(const char *list, AddressRange *ranges, int max,
+				   char *problem, size_t problem_size)
+{
+	int			count = 0;
+
+	problem[0] = '\0';
+	while (list[strspn(list, ", ")] != '\0')
+	{
+		char		text[64];
+		size_t		len;
+
+		list += strspn(list, ", ");
+		len = strcspn(list, ", ");
+		snprintf(text, sizeof(text), "%.*s", (int) len, list);
+		list += len;
+		if (count == max)
+		{
+			snprintf(problem, problem_size,
+					 " has more than %d ranges: the rest is ignored", max);
+			break;
+		}
+		if (len < sizeof(text) && address_parse_range(text, &ranges[count]))
+			count++;
+		else
+			snprintf(problem, problem_size,
+					 " has \"%s\", which is no range of addresses", text);
+	}
+	return count;
 }

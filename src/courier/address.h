@@ -13,6 +13,7 @@
 #define BAMBI_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sys/socket.h>
@@ -34,6 +35,14 @@ typedef enum AddressVerdict
 
 /* False if it is not a range; one address alone is a range too. */
 extern bool address_parse_range(const char *cidr, AddressRange *range);
+
+/*
+ * Reads a list such as "10.0.0.0/8, fd00::/8" into ranges, max of them at
+ * most, and returns how many there are.  What is wrong with the list goes to
+ * problem, as the end of a sentence, or is empty: what can be read counts.
+ */
+extern int	address_parse_list(const char *list, AddressRange *ranges,
+							   int max, char *problem, size_t problem_size);
 
 extern AddressVerdict address_judge(const struct sockaddr *address,
 									socklen_t len,

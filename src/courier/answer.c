@@ -204,6 +204,30 @@ print_cost(Text *text, int64_t ticks)
 	text_add(text, ticks < 0 ? "null" : dollars);
 }
 
+/* What is to be erased, once the answer is settled: a member, if there is any. */
+static void
+print_leftovers(Text *text, const AnswerFacts *facts)
+{
+	const char *before = ",\"leftovers\":[";
+
+	for (int i = 0; i < facts->picture_count; i++)
+	{
+		const AnswerPicture *picture = &facts->pictures[i];
+
+		if (picture->left_at == NULL)
+			continue;
+		text_add(text, before);
+		text_add(text, "{\"kind\":\"erase\",\"store\":");
+		text_add_string(text, picture->left_in, MAX_REQUEST_ID);
+		text_add(text, ",\"location\":");
+		text_add_string(text, picture->left_at, MAX_LOCATION);
+		text_add(text, "}");
+		before = ",";
+	}
+	if (before[1] == '\0')
+		text_add(text, "]");
+}
+
 static void
 print_outcome(Text *text, const AnswerFacts *facts)
 {
@@ -240,7 +264,9 @@ print_outcome(Text *text, const AnswerFacts *facts)
 			text_add(text, ",");
 		print_picture(text, &facts->pictures[i], i + 1);
 	}
-	text_add(text, "],\"latency_ms\":");
+	text_add(text, "]");
+	print_leftovers(text, facts);
+	text_add(text, ",\"latency_ms\":");
 	text_add_number(text, facts->latency_ms);
 	text_add(text, ",\"key\":");
 	text_add_string(text, facts->key_state, MAX_REQUEST_ID);

@@ -27,6 +27,8 @@ typedef struct AnswerPicture
 	const char *store;
 	const char *location;		/* or NULL */
 	const char *url;			/* where anybody may fetch it, or NULL */
+	const char *left_in;		/* a store in which it may lie as well, and */
+	const char *left_at;		/* where, without a row; or NULL */
 	bool		is_sent;		/* its bytes go to the worker */
 } AnswerPicture;
 

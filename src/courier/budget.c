@@ -3,6 +3,10 @@
  * budget.c
  *		How many bytes of pictures may be in memory.
  *
+ * Whoever holds some and waits for more gives nothing back meanwhile; if all
+ * did, nobody would ever go on.  So one of them is the favoured one, until it
+ * ends.
+ *
  *-------------------------------------------------------------------------
  */
 #include "budget.h"
@@ -11,30 +15,72 @@ static size_t limit;
 static size_t held;				/* by all shares */
 static Share *first;			/* of those that wait */
 static Share *last;
+static Share *favoured;			/* may pass the limit; never waits */
+
+static void
+give(Share *share, size_t len)
+{
+	held += len;
+	share->held += len;
+}
 
 static bool
 grant(Share *share, size_t len)
 {
 	if (held > 0 && (held > limit || len > limit - held))
 		return false;
-	held += len;
-	share->held += len;
+	give(share, len);
+	return true;
+}
+
+static bool
+favour(Share *share, size_t len)
+{
+	if (share->held == 0 || (favoured != NULL && favoured != share))
+		return false;
+	favoured = share;
+	give(share, len);
 	return true;
 }
 
 static void
+leave_line(Share *share)
+{
+	Share	  **link = &first;
+	Share	   *before = NULL;
+
+	while (*link != share)
+	{
+		before = *link;
+		link = &before->next;
+	}
+	*link = share->next;
+	if (last == share)
+		last = before;
+	share->next = NULL;
+	share->wanted = 0;
+}
+
+/* Whoever is granted something may ask for more at once. */
+static void
 grant_waiting(void)
 {
+	Share	   *share;
+
 	while (first != NULL && grant(first, first->wanted))
 	{
-		Share	   *share = first;
-
-		first = share->next;
-		if (first == NULL)
-			last = NULL;
-		share->next = NULL;
-		share->wanted = 0;
+		share = first;
+		leave_line(share);
 		share->granted(share);
+	}
+	for (share = first; share != NULL; share = share->next)
+	{
+		if (favour(share, share->wanted))
+		{
+			leave_line(share);
+			share->granted(share);
+			return;
+		}
 	}
 }
 
@@ -48,7 +94,7 @@ budget_set(size_t new_limit)
 bool
 budget_ask(Share *share, size_t len)
 {
-	if (first == NULL && grant(share, len))
+	if ((first == NULL && grant(share, len)) || favour(share, len))
 		return true;
 	share->wanted = len;
 	share->next = NULL;
@@ -74,20 +120,9 @@ void
 budget_release(Share *share)
 {
 	if (share->wanted > 0)
-	{
-		Share	  **link = &first;
-		Share	   *before = NULL;
-
-		while (*link != share)
-		{
-			before = *link;
-			link = &before->next;
-		}
-		*link = share->next;
-		if (last == share)
-			last = before;
-		share->wanted = 0;
-	}
+		leave_line(share);
+	if (favoured == share)
+		favoured = NULL;
 	if (share->held > 0)
 	{
 		held -= share->held;

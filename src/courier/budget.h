@@ -27,9 +27,12 @@ typedef struct Share
 extern void budget_set(size_t limit);
 
 /*
- * Asks for len bytes.  False if they are not there: share->granted is called
- * once they are, in the order of asking.  Whoever asks while nobody holds
- * anything is granted any length, so that one can always go on.
+ * Asks for len bytes, or for as many more.  False if they are not there:
+ * share->granted is called once they are, in the order of asking.
+ *
+ * One can always go on: whoever asks while nobody holds anything is granted
+ * any length; and of those that hold something and ask for more, one at a time
+ * is granted that, whatever the limit.
  */
 extern bool budget_ask(Share *share, size_t len);
 

@@ -16,6 +16,7 @@
  */
 #include "engine.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -50,6 +51,9 @@
 /* Handles that are kept for the next call, 5.5 kB each. */
 #define MAX_IDLE_CALLS	64
 
+/* More settings than may come while a connection is kept. */
+#define CA_SPELLINGS	64
+
 struct Call
 {
 	CURL	   *easy;
@@ -82,6 +86,7 @@ static CURLM *multi;
 static LoopTimer multi_timer;
 static const Settings *settings;
 static unsigned era;			/* counts changes of what handles are made of */
+static char ca_file[PATH_MAX + CA_SPELLINGS];
 
 static Call *idle_calls;
 static int	idle_count;
@@ -161,11 +166,28 @@ engine_start(void)
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
 }
 
+/*
+ * What libcurl keeps it keeps by the name of the CA file: connections, and for
+ * a day the certificates in it.  A file that may have changed therefore needs
+ * a new name, and slashes in front of a path make one.
+ */
+static void
+spell_ca_file(void)
+{
+	int			slashes = 0;
+
+	if (settings->ca_file[0] == '/')
+		slashes = (int) (era % CA_SPELLINGS);
+	memset(ca_file, '/', (size_t) slashes);
+	strcpy(ca_file + slashes, settings->ca_file);
+}
+
 void
 engine_configure(const Settings *new_settings)
 {
 	settings = new_settings;
 	era++;
+	spell_ca_file();
 	while (idle_calls != NULL)
 	{
 		Call	   *call = idle_calls;
@@ -359,12 +381,21 @@ begin_events(Call *call, size_t max)
 	return true;
 }
 
+static size_t
+max_bytes(const Call *call)
+{
+	size_t		own = call->x->request.max_bytes;
+
+	return own > 0 && own < settings->max_response_bytes ? own :
+		settings->max_response_bytes;
+}
+
 /* False if the answer is larger than anybody may send. */
 static bool
 begin_body(Call *call)
 {
 	const char *path = call->x->request.picture_path;
-	size_t		max = settings->max_response_bytes;
+	size_t		max = max_bytes(call);
 
 	/* from now on, not while the provider thinks */
 	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -396,16 +427,26 @@ held_by_body(const Call *call)
 {
 	if (call->events != NULL)
 		return event_stream_held(call->events);
-	return body_held(call->body);
+	/* a body that is a picture itself is text to the scanner */
+	return call->x->request.is_picture ? call->received :
+		body_held(call->body);
 }
 
 /* Whether the body may go on now; if not, it is told when. */
 static bool
 may_receive(Call *call, size_t len)
 {
-	if (call->share.held > 0)
+	if (call->share.held > 0 && call->told > 0)
 		return true;
-	if (call->told > (curl_off_t) settings->max_response_bytes)
+	if (call->share.held > 0)
+	{
+		/* beyond what was guessed; that is allocated, but not filled yet */
+		size_t		held = held_by_body(call);
+
+		return held <= call->share.held ||
+			budget_ask(&call->share, held - call->share.held);
+	}
+	if (call->told > (curl_off_t) max_bytes(call))
 		return true;			/* to be refused, not to wait */
 	if (call->told > FREE_BYTES)
 		return budget_ask(&call->share,
@@ -435,8 +476,8 @@ on_body(char *bytes, size_t size, size_t count, void *context)
 	}
 	call->received += len;
 
-	/* who sends more than it told goes on all the same */
-	if (call->share.held > 0)
+	/* what is needed beside what it told */
+	if (call->share.held > 0 && call->told > 0)
 		budget_grow(&call->share, held_by_body(call));
 	return len;
 }
@@ -548,7 +589,6 @@ make_call(void)
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L * 1024);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "bambi/" BAMBI_VERSION);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, MAX_IDLE_S);
 
 	/* with HTTP/2 one lost connection were a hundred uncertain calls */
@@ -570,7 +610,7 @@ make_call(void)
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (settings->ca_file[0] != '\0')
 	{
-		curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
 
@@ -692,6 +732,9 @@ prepare(Call *call, const AddressRange *ranges, int range_count,
 					 call->is_plain ? "http" : "https");
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+					 request->connect_ms > 0 ? request->connect_ms :
+					 CONNECT_TIMEOUT_MS);
 
 	for (header = request->headers; header != NULL; header = header->next)
 	{
@@ -775,8 +818,11 @@ name_transport(const Call *call, CURLcode code)
 			return TRANSPORT_REFUSED;
 		case CURLE_OPERATION_TIMEDOUT:
 			return wrote ? TRANSPORT_TIMEOUT : TRANSPORT_CONNECT_TIMEOUT;
+		case CURLE_URL_MALFORMAT:
+		case CURLE_LOGIN_DENIED:	/* it names a user */
 		case CURLE_UNSUPPORTED_PROTOCOL:
-			return TRANSPORT_ADDRESS;
+			/* of the address; or an answer that is no HTTP */
+			return wrote ? TRANSPORT_OTHER : TRANSPORT_ADDRESS;
 		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CACERT_BADFILE:

@@ -219,6 +219,39 @@ exchange_json(Exchange *x)
 	return json;
 }
 
+int
+exchange_picture_index(const Exchange *x, const json_t *value)
+{
+	const char *text = json_string_value(value);
+	int			index;
+
+	/* there are no more than ten */
+	if (text == NULL || text[0] < '0' || text[0] > '9' || text[1] != '\0')
+		return -1;
+	index = text[0] - '0';
+	return index < x->reply.picture_count ? index : -1;
+}
+
+long
+exchange_count(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+	json_int_t	count = json_integer_value(value);
+
+	if (!json_is_integer(value) || count < 0 || count > INT_MAX)
+		return -1;
+	return (long) count;
+}
+
+char *
+exchange_scrub(Exchange *x, const char *text, size_t max_len)
+{
+	char	   *copy = arena_alloc(x->arena, max_len + 1);
+
+	scrub_text(copy, max_len + 1, text, x->secret);
+	return copy;
+}
+
 Next
 exchange_fail(Exchange *x, FaultClass class, const char *message)
 {

@@ -117,6 +117,10 @@ typedef struct Request
 	const char *event_picture_path;
 
 	bool		is_picture;		/* the body is a picture: reply.pictures[0] */
+
+	/* Tighter limits than all requests have; 0: no tighter ones. */
+	long		connect_ms;
+	size_t		max_bytes;		/* of the answer's body */
 } Request;
 
 typedef struct Reply
@@ -213,6 +217,18 @@ extern json_t *exchange_base64(const char *prefix, const void *bytes,
  * long as the arena.
  */
 extern json_t *exchange_json(Exchange *x);
+
+/*
+ * The picture that the scanner has left its index of, in value; -1 if it is
+ * none of x->reply.pictures.
+ */
+extern int	exchange_picture_index(const Exchange *x, const json_t *value);
+
+/* A member that is a count, or -1. */
+extern long exchange_count(const json_t *object, const char *name);
+
+/* A stranger's text in the arena, scrubbed, and cut to max_len bytes. */
+extern char *exchange_scrub(Exchange *x, const char *text, size_t max_len);
 
 /*
  * Sets x->fault, for "return exchange_fail(...)".  The message is scrubbed

@@ -333,13 +333,18 @@ job_give_up(Job *job)
 		.charged = CHARGED_UNKNOWN,
 		.message = "the courier had to end before the answer came"
 	};
+	Work	   *work = job->work;
 
-	stop_work(job->work);
-	if (job->work->picture_count > 0)
-	{
-		work_keep_in_database(job->work);
-	}
-	else if (job->work->wrote)
+	/* perhaps one of several requests; nobody will read its answer */
+	if (runner_is_asking(&work->runner))
+		work->outcome.missing_billed++;
+	stop_work(work);
+
+	/* what cost nothing is better begun again, and whole then */
+	if ((work->wrote || work->picture_count > 0) &&
+		work_keep_in_database(work))
+		return;
+	if (work->wrote)
 		answer(job, RESULT_UNCERTAIN, &fault, 0);
 	else
 		job_postpone(job);

@@ -83,8 +83,8 @@ extern void job_cancel(Job *job);
 extern void job_postpone(Job *job);
 
 /*
- * The time is over for a running job: it is answered as uncertain, or, where
- * nothing has gone out, postponed.
+ * The time is over for a running job: it is answered with what pictures it
+ * has, or as uncertain, or, where nothing has gone out, postponed.
  */
 extern void job_give_up(Job *job);
 

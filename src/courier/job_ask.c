@@ -232,7 +232,10 @@ step_fetch(Runner *runner)
 					  &work->outcome.pictures[work->fetched].picture);
 }
 
-/* One that cannot be had is no reason to throw away the others. */
+/*
+ * One that cannot be had is no reason to throw away the others.  It is among
+ * the outcome's pictures, and so among those that are billed.
+ */
 static void
 fetch_ended(Runner *runner, Next next)
 {
@@ -240,11 +243,8 @@ fetch_ended(Runner *runner, Next next)
 
 	exchange_clear_reply(&runner->x);
 	if (next != NEXT_DONE)
-	{
 		work->outcome.note = arena_strdup(work->arena,
 										  runner->x.fault.message);
-		work->outcome.missing_billed++;
-	}
 	work->fetched++;
 	fetch_next(work);
 }

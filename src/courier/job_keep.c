@@ -70,8 +70,8 @@ hash_picture(const Picture *picture, char hex[65])
  * Keeps those that are pictures.  One bad among several is no reason to
  * throw away what was paid for.
  */
-void
-work_keep_pictures(Work *work)
+static void
+take_pictures(Work *work)
 {
 	int			i;
 
@@ -100,6 +100,12 @@ work_keep_pictures(Work *work)
 			free(from->picture.bytes);
 		from->picture.bytes = NULL;
 	}
+}
+
+void
+work_keep_pictures(Work *work)
+{
+	take_pictures(work);
 	if (work->picture_count == 0)
 	{
 		exchange_fail(&work->runner.x, FAULT_UNKNOWN,
@@ -115,19 +121,27 @@ work_keep_pictures(Work *work)
 
 /* ---- the store ---- */
 
+static StoredImage
+image_of(const Work *work, const AnswerPicture *pictures, int i)
+{
+	StoredImage image = {
+		.user = work->order.user,
+		.generation = work->job->id_text,
+		.position = i + 1,
+		.format = pictures[i].format,
+		.sha256 = pictures[i].sha256,
+		.picture = &pictures[i].picture,
+	};
+
+	return image;
+}
+
 static Next
 step_store(Runner *runner)
 {
 	Work	   *work = runner->owner;
 	AnswerPicture *picture = &work->pictures[work->stored];
-	StoredImage image = {
-		.user = work->order.user,
-		.generation = work->job->id_text,
-		.position = work->stored + 1,
-		.format = picture->format,
-		.sha256 = picture->sha256,
-		.picture = &picture->picture,
-	};
+	StoredImage image = image_of(work, work->pictures, work->stored);
 	char	   *location = NULL;
 	Next		next = work->order.store->put(&runner->x, &image, &location);
 
@@ -137,13 +151,25 @@ step_store(Runner *runner)
 
 /*
  * From the one that is due on, they go with the answer instead: the worker
- * puts them into the database, and nothing is lost.
+ * puts them into the database, and nothing is lost.  A put that failed may have
+ * arrived all the same, or a later one will, before we die: what is left in the
+ * store then is to be erased.
  */
 static void
 send_instead(Work *work, AnswerPicture *pictures)
 {
+	const StoreAdapter *store = work->order.store;
+
+	stores_prepare(store, &work->runner.x);
 	for (int i = work->stored; i < work->picture_count; i++)
 	{
+		StoredImage image = image_of(work, pictures, i);
+
+		if (store->place != NULL)
+		{
+			pictures[i].left_in = store->name;
+			pictures[i].left_at = store->place(&work->runner.x, &image);
+		}
 		pictures[i].store = FALLBACK_STORE;
 		pictures[i].location = NULL;
 		pictures[i].url = NULL;
@@ -205,14 +231,18 @@ warn(const StoreAdapter *store, const Fault *fault)
 	link_log(LEVEL_WARNING, "store \"%s\": %s", store->name, fault->message);
 }
 
-/* Waits for the store, for as long as it takes and somebody waits for us. */
+/*
+ * Waits for the store, for as long as it takes and somebody waits for us; but
+ * not for one that is up and will never take such a picture.
+ */
 static void
 put_off(Work *work)
 {
 	const Fault *fault = &work->runner.x.fault;
 	int64_t		delay = LONGEST_PUT_DELAY_MS;
 
-	if (nothing_is_put_off)
+	warn(work->order.store, fault);
+	if (nothing_is_put_off || fault->class == FAULT_BAD_REQUEST)
 	{
 		send_instead(work, work->pictures);
 		work_succeed(work);
@@ -221,7 +251,6 @@ put_off(Work *work)
 	if (!work->job->is_insured)
 		insure(work);
 	work->put_failures++;
-	warn(work->order.store, fault);
 	if (work->put_failures < 8)
 		delay = FIRST_PUT_DELAY_MS << (work->put_failures - 1);
 	if (fault->retry_after_ms > delay)
@@ -290,12 +319,22 @@ store_next(Work *work)
 	runner_start(runner);
 }
 
-void
+bool
 work_keep_in_database(Work *work)
 {
 	loop_stop_timer(&work->put_timer);
+	if (work->picture_count == 0)
+	{
+		/* cut short while some were still asked for, or fetched */
+		take_pictures(work);
+		work->outcome.note =
+			"the courier had to end before all pictures came";
+	}
+	if (work->picture_count == 0)
+		return false;
 	send_instead(work, work->pictures);
 	work_succeed(work);
+	return true;
 }
 
 void

@@ -8,10 +8,16 @@
  * it are a good hash.  A timer wipes what is too old; it runs only while
  * there is something to wipe.
  *
+ * The service is opened by an exchange of its own, of which there is one at a
+ * time: whoever finds the service closed, or was refused, waits for that one
+ * and asks then.  So a service that comes back is not met by as many logins
+ * as there are generations, and one that is down is asked by nobody else.
+ *
  *-------------------------------------------------------------------------
  */
 #include "keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,11 +34,20 @@
 #define REMEMBERED_KEYS	1024
 #define REMEMBERED_MS	(300 * 1000)
 
-/* Opening the service, and trying again while it is down. */
-#define OPEN_TIMEOUT_MS	(10 * 1000)
+/* All that it takes to open the service, or to unwrap one key (rule C5). */
+#define TOTAL_MS		(10 * 1000)
+#define MAX_TRIES		3
+#define FIRST_PAUSE_MS	200
+
+/* Between two openings, and between looks at one that runs. */
 #define REOPEN_MS		1000
+#define REOPEN_DOWN_MS	(10 * 1000)
+#define LOOK_MS			20
 
 #define MAX_PEM			(16 * 1024)
+
+/* An operator lists a network or two. */
+#define MAX_RANGES		32
 
 typedef struct DataKey
 {
@@ -47,92 +62,194 @@ static LoopTimer wipe_timer;
 
 static const KeyServiceAdapter *service;
 static json_t *service_settings;
+static AddressRange ranges[MAX_RANGES];
+static int	range_count;
 static bool is_open;
 static int64_t opened_at;		/* or last tried */
 static const char *last_warning;	/* each is said once */
 
-static Runner opening;
+static Runner opening;			/* runs while it has an arena */
+static int	opening_tries;
+static LoopTimer reopen_timer;
 static SealingKey sealing_key;
-static char reason[FAULT_MESSAGE_MAX + 1];	/* told to the worker last */
 
+/* What the worker was told last, so that it is told each thing once. */
+static char told_kid[JWE_MAX_NAME + 1];
+static char told_closed[FAULT_MESSAGE_MAX + 1];
+static char told_refused[FAULT_MESSAGE_MAX + 1];
+
+static void read_ranges(const char *list);
 static void open_service(void);
-static void tell_worker(const char *name, const char *error);
+static void tell_sealing_key(void);
+static void tell_error(char *told, const char *error);
+
+static bool
+is_opening(void)
+{
+	return opening.x.arena != NULL;
+}
+
+static void
+stop_opening(void)
+{
+	loop_stop_timer(&reopen_timer);
+	if (!is_opening())
+		return;
+	runner_abort(&opening);
+	exchange_clear_reply(&opening.x);
+	arena_destroy(opening.x.arena);
+	opening.x.arena = NULL;
+}
 
 void
 keys_configure(const Settings *settings)
 {
 	const char *name = settings->key_service;
+	const char *networks;
 
 	keys_forget();
-	is_open = false;
-	reason[0] = '\0';
-	if (opening.x.arena != NULL)
-	{
-		runner_abort(&opening);
-		arena_destroy(opening.x.arena);
-		opening.x.arena = NULL;
-	}
+	told_kid[0] = '\0';
+	told_closed[0] = '\0';
+	told_refused[0] = '\0';
 	json_decref(service_settings);
 	service_settings = json_incref(settings->keys);
+	networks = json_string_value(json_object_get(service_settings,
+												 "key_service_networks"));
+	read_ranges(networks != NULL ? networks : "");
 
 	service = keyservice_find(name);
 	if (service != NULL)
 		open_service();
 	else
-		tell_worker(name, name[0] == '\0' ? "no key service is configured" :
-					"there is no such key service");
+		tell_error(told_closed, name[0] == '\0' ?
+				   "no key service is configured" :
+				   "there is no such key service");
 }
+
+static void
+read_ranges(const char *list)
+{
+	static char said[FAULT_MESSAGE_MAX + 1];
+	char		problem[FAULT_MESSAGE_MAX + 1];
+
+	memset(ranges, 0, sizeof(ranges));
+	range_count = address_parse_list(list, ranges, MAX_RANGES, problem,
+									 sizeof(problem));
+	if (problem[0] != '\0' && strcmp(problem, said) != 0)
+		link_log(LEVEL_WARNING, "bambi.key_service_networks%s", problem);
+	snprintf(said, sizeof(said), "%s", problem);
+}
+
+/* ---- trying again ---- */
+
+/* In [0, 1); only to spread retries, so that no better chance is needed. */
+static double
+jitter(void)
+{
+	return (double) (random() & 0xffff) / 0x10000;
+}
+
+/* From the beginning, after ms; x->fault if there is not so much time left. */
+static Next
+pause_for(Runner *runner, long ms)
+{
+	if (runner->deadline - loop_now() <= ms)
+		return NEXT_FAIL;
+	runner->x.step = 0;
+	runner->x.sleep_ms = (int) ms;
+	return NEXT_SLEEP;
+}
+
+static Next
+try_again(Runner *runner, int *tries)
+{
+	const Fault *fault = &runner->x.fault;
+	long		ms = (long) ((FIRST_PAUSE_MS << *tries) *
+							 (0.5 + jitter() / 2));
+
+	if (!fault->may_repeat || ++*tries >= MAX_TRIES)
+		return NEXT_FAIL;
+	return pause_for(runner, fault->retry_after_ms > ms ?
+					 fault->retry_after_ms : ms);
+}
+
+/* ---- opening ---- */
 
 static Next
 step_open(Runner *runner)
 {
-	return service->open(&runner->x, &sealing_key);
+	Next		next = service->open(&runner->x, &sealing_key);
+
+	return next == NEXT_FAIL ? try_again(runner, &opening_tries) : next;
+}
+
+static void
+reopen(LoopTimer *timer)
+{
+	(void) timer;
+	if (!is_opening())
+		open_service();
 }
 
 static void
 opened(Runner *runner, Next next)
 {
+	int64_t		ms = sealing_key.good_for * INT64_C(1000);
+
 	is_open = next == NEXT_DONE;
 	if (is_open)
 	{
-		tell_worker(service->name, NULL);
+		if (strcmp(told_kid, sealing_key.kid) != 0 || told_closed[0] != '\0')
+			tell_sealing_key();
 		if (service->warning != NULL && service->warning != last_warning)
 			link_log(LEVEL_LOG, "%s", service->warning);
 		last_warning = service->warning;
 	}
 	else
-		tell_worker(service->name, runner->x.fault.message);
+	{
+		tell_error(told_closed, runner->x.fault.message);
+		ms = (int64_t) (REOPEN_DOWN_MS * (0.5 + jitter() / 2));
+	}
 	exchange_clear_reply(&runner->x);
 	arena_destroy(runner->x.arena);
 	runner->x.arena = NULL;
+	if (ms > 0)
+		loop_set_timer(&reopen_timer, ms);
 }
 
 static void
 open_service(void)
 {
+	loop_stop_timer(&reopen_timer);
+	reopen_timer.expired = reopen;
 	memset(&opening, 0, sizeof(opening));
 	memset(&sealing_key, 0, sizeof(sealing_key));
 	opening.x.arena = arena_create();
-	keys_prepare(&opening.x);
+	keys_prepare(&opening);
 	opening.step = step_open;
 	opening.ended = opened;
-	opening.deadline = loop_now() + OPEN_TIMEOUT_MS;
+	opening_tries = 0;
 	opened_at = loop_now();
 	runner_start(&opening);
 }
 
-/* The public half, or what is wrong; each thing that is wrong only once. */
+/* Not more often than REOPEN_MS, and not while it is being done. */
 static void
-tell_worker(const char *name, const char *error)
+open_service_again(void)
+{
+	if (service != NULL && !is_opening() &&
+		loop_now() - opened_at >= REOPEN_MS)
+		open_service();
+}
+
+static void
+send_to_worker(const char *kid, const char *error)
 {
 	Text		text = {NULL, 0, 0};
 
-	if (error != NULL && strcmp(error, reason) == 0)
-		return;
-	strncpy(reason, error != NULL ? error : "", sizeof(reason) - 1);
-
 	text_add(&text, "{\"service\":");
-	text_add_string(&text, name, JWE_MAX_NAME);
+	text_add_string(&text, service != NULL ? service->name : "",
+					JWE_MAX_NAME);
 	if (error != NULL)
 	{
 		text_add(&text, ",\"error\":");
@@ -141,7 +258,7 @@ tell_worker(const char *name, const char *error)
 	else
 	{
 		text_add(&text, ",\"kid\":");
-		text_add_string(&text, sealing_key.kid, JWE_MAX_NAME);
+		text_add_string(&text, kid, JWE_MAX_NAME);
 		text_add(&text, ",\"public_key\":");
 		text_add_string(&text, sealing_key.public_pem, MAX_PEM);
 	}
@@ -151,19 +268,43 @@ tell_worker(const char *name, const char *error)
 }
 
 static void
+tell_sealing_key(void)
+{
+	send_to_worker(sealing_key.kid, NULL);
+	snprintf(told_kid, sizeof(told_kid), "%s", sealing_key.kid);
+	told_closed[0] = '\0';
+}
+
+static void
+tell_error(char *told, const char *error)
+{
+	if (strcmp(error, told) == 0)
+		return;
+	snprintf(told, FAULT_MESSAGE_MAX + 1, "%s", error);
+	send_to_worker(NULL, error);
+}
+
+static void
 release_json(void *object)
 {
 	json_decref(object);
 }
 
 void
-keys_prepare(Exchange *x)
+keys_prepare(Runner *runner)
 {
+	Exchange   *x = &runner->x;
+
 	x->base_url = "";
 	x->settings = service_settings;
 	arena_on_destroy(x->arena, release_json, json_incref(service_settings));
 	x->secret = NULL;
+	runner->ranges = ranges;
+	runner->range_count = range_count;
+	runner->deadline = loop_now() + TOTAL_MS;
 }
+
+/* ---- unwrapping ---- */
 
 Next
 keys_fail_unreadable(Exchange *x)
@@ -222,37 +363,68 @@ remember(const Jwe *jwe, const uint8_t *cek)
 	}
 }
 
-Next
-keys_unwrap(Exchange *x, const Jwe *jwe, uint8_t cek[JWE_CEK_SIZE])
+/* Whether the service can be asked now; if not, *next is what to do. */
+static bool
+may_ask(Runner *runner, int tries, Next *next)
 {
+	if (!is_open)
+		open_service_again();
+	if (is_open && (tries == 0 || !is_opening()))
+		return true;
+
+	exchange_fail(&runner->x, FAULT_KEY_SERVICE_DOWN,
+				  "the key service does not answer");
+	*next = is_opening() ? pause_for(runner, LOOK_MS) : NEXT_FAIL;
+	return false;
+}
+
+Next
+keys_unwrap(Runner *runner, int *tries, const Jwe *jwe,
+			uint8_t cek[JWE_CEK_SIZE])
+{
+	Exchange   *x = &runner->x;
 	const DataKey *key = place_of(jwe);
 	Next		next;
 
-	if (key->until > loop_now() && key->wrapped_len == jwe->wrapped_len &&
-		memcmp(key->wrapped, jwe->wrapped, jwe->wrapped_len) == 0)
+	if (x->step == 0)
 	{
-		memcpy(cek, key->cek, JWE_CEK_SIZE);
-		return NEXT_DONE;
+		if (key->until > loop_now() &&
+			key->wrapped_len == jwe->wrapped_len &&
+			memcmp(key->wrapped, jwe->wrapped, jwe->wrapped_len) == 0)
+		{
+			memcpy(cek, key->cek, JWE_CEK_SIZE);
+			return NEXT_DONE;
+		}
+		if (!may_ask(runner, *tries, &next))
+			return next;
 	}
-
-	if (!is_open && service != NULL && opening.x.arena == NULL &&
-		loop_now() - opened_at >= REOPEN_MS)
-		open_service();
-	if (!is_open)
-		return exchange_fail(x, FAULT_KEY_SERVICE_DOWN,
-							 "the key service does not answer");
 
 	next = service->unwrap(x, jwe->kid, jwe->wrapped, jwe->wrapped_len, cek);
 	if (next == NEXT_DONE)
+	{
 		remember(jwe, cek);
-	else if (next == NEXT_FAIL && x->fault.class != FAULT_KEY_SERVICE_DOWN)
+		told_refused[0] = '\0';
+	}
+	if (next != NEXT_FAIL)
+		return next;
+	if (x->fault.class != FAULT_KEY_SERVICE_DOWN)
 		return keys_fail_unreadable(x);
+
+	/* it may be that the service is down, or that we have to log in again */
+	open_service_again();
+	next = try_again(runner, tries);
+	if (next == NEXT_FAIL)
+		tell_error(told_refused, x->fault.message);
 	return next;
 }
 
 void
 keys_forget(void)
 {
+	stop_opening();
+	is_open = false;
+	if (service != NULL && service->forget != NULL)
+		service->forget();
 	OPENSSL_cleanse(remembered, sizeof(remembered));
 	tokens_forget();
 	loop_stop_timer(&wipe_timer);

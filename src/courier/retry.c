@@ -26,7 +26,7 @@
  * A key service or a store that is down holds up everything that is queued:
  * each look costs a claim, so they are not too near one another.
  */
-#define SERVICE_DELAY_MS (10 * 1000)
+#define DOWN_DELAY_MS (10 * 1000)
 
 #define MIN(a, b)	((a) < (b) ? (a) : (b))
 
@@ -37,7 +37,7 @@ retry_delay_ms(const Fault *fault, int attempt, double jitter)
 
 	if (fault->class == FAULT_KEY_SERVICE_DOWN ||
 		fault->class == FAULT_STORE_DOWN)
-		return (int) (SERVICE_DELAY_MS * (0.5 + jitter / 2));
+		return (int) (DOWN_DELAY_MS * (0.5 + jitter / 2));
 	if (!fault->may_repeat || fault->may_have_cost || attempt >= MAX_ATTEMPTS)
 		return -1;
 	if (fault->retry_after_ms > 0)

@@ -14,8 +14,7 @@
  * Milliseconds to wait before the next attempt, or -1 to give up.
  *
  * attempt, the one that failed, counts from 1; jitter lies in [0, 1).  While
- * the key service or the store is down there is no giving up: generations
- * wait.
+ * the key service or a store is down there is no giving up: generations wait.
  */
 extern int	retry_delay_ms(const Fault *fault, int attempt, double jitter);
 

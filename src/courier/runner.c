@@ -109,11 +109,16 @@ drive(Runner *runner)
 }
 
 bool
+runner_is_asking(const Runner *runner)
+{
+	return runner->call != NULL && runner->x.request.is_paid &&
+		runner->x.reply.wrote;
+}
+
+bool
 runner_wrote(const Runner *runner)
 {
-	return runner->wrote ||
-		(runner->call != NULL && runner->x.request.is_paid &&
-		 runner->x.reply.wrote);
+	return runner->wrote || runner_is_asking(runner);
 }
 
 bool

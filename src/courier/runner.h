@@ -43,6 +43,9 @@ typedef struct Runner
  */
 extern void runner_start(Runner *runner);
 
+/* Whether a paid request is written whose answer is not here yet. */
+extern bool runner_is_asking(const Runner *runner);
+
 /* Whether a paid request's first byte went out, ever. */
 extern bool runner_wrote(const Runner *runner);
 

@@ -17,8 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The shortest piece of a key that gives something away. */
-#define SHORTEST_PIECE	6
+#include "echo.h"
 
 /* What follows "sk-" or the like, before it is taken for a key. */
 #define SHORTEST_TAIL	4
@@ -27,10 +26,10 @@
 #define SHORTEST_BEARER	6
 
 /*
- * So much of the text is looked at for each byte of the result: more than a
- * few would be needed only if nearly all of it were keys.
+ * So much of the text is looked at: more than what fits would be needed only
+ * if nearly all of it were keys.
  */
-#define TEXT_PER_BYTE	8
+#define TEXT_LOOKED_AT(size)	((size) + MIN(7 * (size), 4096))
 
 static const char *const key_prefixes[] = {
 	"sk-", "xai-", "AIza", "AQ.", "hvs.", "AKIA", "whsec_",
@@ -65,36 +64,14 @@ token_length(const char *text, size_t len)
 	return n;
 }
 
-/* Every piece of text that a head or a tail of the secret would fit on. */
+/* Of a secret that is too short to have pieces. */
 static void
-mark_secret(const char *text, size_t len, const Secret *secret, bool *marks)
+mark_whole(const char *text, size_t len, const Secret *secret, bool *marks)
 {
-	const char *key = (const char *) secret->bytes;
-	size_t		key_len = secret->len;
-	size_t		piece = MIN(key_len, SHORTEST_PIECE);
-	const char *tail = key + key_len - piece;
-
-	if (key_len == 0 || len < piece)
-		return;
-	for (size_t at = 0; at <= len - piece; at++)
+	for (size_t at = 0; secret->len > 0 && at + secret->len <= len; at++)
 	{
-		if (memcmp(text + at, key, piece) == 0)
-		{
-			size_t		n = piece;
-
-			while (n < key_len && at + n < len && text[at + n] == key[n])
-				n++;
-			memset(marks + at, true, n);
-		}
-		if (memcmp(text + at, tail, piece) == 0)
-		{
-			size_t		n = 0;
-
-			while (n < key_len - piece && n < at &&
-				   text[at - n - 1] == tail[-1 - (ptrdiff_t) n])
-				n++;
-			memset(marks + at - n, true, n + piece);
-		}
+		if (memcmp(text + at, secret->bytes, secret->len) == 0)
+			memset(marks + at, true, secret->len);
 	}
 }
 
@@ -232,12 +209,16 @@ scrub_text(char *out, size_t out_size, const char *text, const Secret *secret)
 	out[0] = '\0';
 	if (text == NULL || text[0] == '\0')
 		return;
-	len = strnlen(text, out_size * TEXT_PER_BYTE);
+	len = strnlen(text, TEXT_LOOKED_AT(out_size));
 	marks = calloc(len, sizeof(*marks));
 	if (marks == NULL)			/* rather no text than one with a key */
 		return;
 	if (secret != NULL)
-		mark_secret(text, len, secret, marks);
+	{
+		mark_whole(text, len, secret, marks);
+		if (!echo_mark(text, len, secret, marks))
+			memset(marks, true, len);
+	}
 	mark_patterns(text, len, marks);
 	mark_bearers(text, len, marks);
 	copy_unmarked(out, out_size, text, len, marks);

@@ -37,7 +37,7 @@ step_key(Runner *runner)
 {
 	SealedKey  *sealed = runner->owner;
 
-	return keys_unwrap(&runner->x, sealed->jwe, sealed->cek);
+	return keys_unwrap(runner, &sealed->tries, sealed->jwe, sealed->cek);
 }
 
 static void
@@ -86,7 +86,8 @@ sealed_key_open(SealedKey *sealed, Runner *runner, const char *text,
 	}
 	sealed->owner = runner->owner;
 	runner->owner = sealed;
-	keys_prepare(&runner->x);
+	sealed->tries = 0;
+	keys_prepare(runner);
 	runner->step = step_key;
 	runner->ended = key_ended;
 	runner_start(runner);

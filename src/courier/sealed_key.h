@@ -17,6 +17,7 @@ typedef struct SealedKey
 	void	   *owner;			/* of the runner, otherwise */
 	Jwe		   *jwe;			/* malloc'ed */
 	uint8_t		cek[JWE_CEK_SIZE];
+	int			tries;			/* at the key service */
 	void		(*opened) (Runner *runner, Secret *secret);
 } SealedKey;
 

@@ -104,38 +104,19 @@ read_store(const StoreAdapter *store, State *state)
 		state->said[0] = '\0';
 }
 
-/* "10.0.0.0/8, fd00::/8" */
 static void
 read_ranges(const char *list)
 {
-	char		problem[FAULT_MESSAGE_MAX + 1] = "";
+	static const char name[] = "bambi.store_networks";
+	char		problem[FAULT_MESSAGE_MAX + 1];
+	size_t		len = strlen(name);
 
+	memcpy(problem, name, len);
 	memset(ranges, 0, sizeof(ranges));
-	range_count = 0;
-	while (list[strspn(list, ", ")] != '\0')
-	{
-		char		text[64];
-		size_t		len;
-
-		list += strspn(list, ", ");
-		len = strcspn(list, ", ");
-		snprintf(text, sizeof(text), "%.*s", (int) len, list);
-		list += len;
-		if (range_count == MAX_RANGES)
-		{
-			snprintf(problem, sizeof(problem),
-					 "bambi.store_networks has more than %d ranges: the rest "
-					 "is ignored", MAX_RANGES);
-			break;
-		}
-		if (len < sizeof(text) &&
-			address_parse_range(text, &ranges[range_count]))
-			range_count++;
-		else
-			snprintf(problem, sizeof(problem),
-					 "bambi.store_networks has \"%s\", which is no range of "
-					 "addresses", text);
-	}
+	range_count = address_parse_list(list, ranges, MAX_RANGES, problem + len,
+									 sizeof(problem) - len);
+	if (problem[len] == '\0')
+		problem[0] = '\0';
 	say(said_of_ranges, problem);
 }
 

@@ -8,6 +8,7 @@
 #include "url.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 
@@ -61,4 +62,40 @@ url_join(Arena *arena, const char *base, const char *location)
 		joined = part_of(arena, url, CURLUPART_URL, 0);
 	curl_url_cleanup(url);
 	return joined;
+}
+
+static bool
+has_control_character(const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		if ((unsigned char) *text < ' ' || *text == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+bool
+url_is_base(const char *text)
+{
+	static const char host[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
+	size_t		len;
+
+	if (strncasecmp(text, "https://", 8) == 0)
+		text += 8;
+	else if (strncasecmp(text, "http://", 7) == 0)
+		text += 7;
+	else
+		return false;
+	len = strspn(text, host);
+	if (len == 0 || (text[len] != '\0' && text[len] != '/'))
+		return false;
+	text += len;
+
+	/* as it stands: what needs encoding comes encoded */
+	return strpbrk(text, " \"<>?#\\^`{|}") == NULL &&
+		!has_control_character(text) && strstr(text, "//") == NULL &&
+		strstr(text, "/.") == NULL &&
+		(text[0] == '\0' || text[strlen(text) - 1] != '/');
 }

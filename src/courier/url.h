@@ -30,4 +30,7 @@ extern bool url_read(Arena *arena, const char *text, Url *url);
 extern const char *url_join(Arena *arena, const char *base,
 							const char *location);
 
+/* Whether an address can be put before a path: "https://host/path". */
+extern bool url_is_base(const char *text);
+
 #endif							/* BAMBI_URL_H */

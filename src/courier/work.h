@@ -58,8 +58,12 @@ extern void work_ask(Work *work);
 /* Looks at the pictures of the outcome, and puts them; then it succeeds. */
 extern void work_keep_pictures(Work *work);
 
-/* From here on nobody waits for a store: those that are due go with the answer. */
-extern void work_keep_in_database(Work *work);
+/*
+ * From here on nobody waits for anything: what pictures there are, and in no
+ * store yet, go with the answer.  False if there are none; then it has not
+ * ended.
+ */
+extern bool work_keep_in_database(Work *work);
 
 /* The ends. */
 extern void work_succeed(Work *work);

@@ -13,6 +13,7 @@
 #include "storage/ipc.h"
 
 #include "database_ddl.h"
+#include "guard.h"
 #include "launcher.h"
 #include "settings.h"
 #include "shmem.h"
@@ -44,6 +45,7 @@ void
 _PG_init(void)
 {
 	bambi_define_settings();
+	bambi_guard_install();
 
 	/* Loaded by a session: its functions work, but nobody is there to wake. */
 	if (!process_shared_preload_libraries_in_progress)

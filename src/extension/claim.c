@@ -137,7 +137,7 @@ room_for_inputs(void)
 }
 
 static int
-claim_above_position(int wanted, TimestampTz now)
+claim_above_position(int wanted, bool with_edits, TimestampTz now)
 {
 	Datum		values[] = {
 		Int64GetDatum(position.turn),
@@ -150,7 +150,8 @@ claim_above_position(int wanted, TimestampTz now)
 		ObjectIdGetDatum(MyDatabaseId),
 		CStringGetTextDatum(bambi_store),
 		Int64GetDatum(room_for_inputs()),
-		BoolGetDatum(bambi_calls.input_bytes == 0)
+		BoolGetDatum(bambi_calls.input_bytes == 0),
+		BoolGetDatum(with_edits)
 	};
 	int			found = (int) bambi_execute(&bambi_worker_claim, values, NULL);
 
@@ -171,11 +172,18 @@ bambi_claim(int wanted, TimestampTz now)
 		start_over(now);
 
 	is_from_start = (position.turn == PG_INT64_MIN);
-	found = claim_above_position(wanted, now);
+	found = claim_above_position(wanted, true, now);
 	if (found < wanted && !is_from_start)
 	{
 		start_over(now);
-		found += claim_above_position(wanted - found, now);
+		found += claim_above_position(wanted - found, true, now);
+	}
+
+	/* edits without room, as many as were looked at, hold up nobody else */
+	if (found < wanted && bambi_calls.input_bytes > 0)
+	{
+		start_over(now);
+		found += claim_above_position(wanted - found, false, now);
 	}
 	return found;
 }

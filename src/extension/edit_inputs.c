@@ -121,6 +121,18 @@ take_bytes(BambiEditInputs *inputs, ArrayType *array)
 	}
 }
 
+/* Rows that did not come from here may say less of a picture. */
+static bool
+is_described(uint64 row)
+{
+	bool		is_null = false;
+
+	for (int column = SOURCE_FORMAT; column <= SOURCE_BYTES && !is_null;
+		 column++)
+		(void) bambi_result(row, column, &is_null);
+	return !is_null;
+}
+
 static void
 take_source(BambiEditInputs *inputs, uint64 row)
 {
@@ -134,6 +146,11 @@ take_source(BambiEditInputs *inputs, uint64 row)
 		bambi_refuse(BAMBI_NOT_FOUND, "image does not exist", NULL,
 					 "\"sources\" are ids of bambi_images; see there for yours.");
 	*id = *DatumGetUUIDP(found);
+	if (!is_described(row))
+		refuse("image cannot be edited",
+			   psprintf("%s has no format or no size in bambi_images.",
+						name_of(inputs->count + 1)),
+			   "Give its bytes in \"images\".");
 	inputs->images[inputs->count] = id;
 	facts->format = bambi_result_text(row, SOURCE_FORMAT);
 	facts->width = DatumGetInt32(bambi_result(row, SOURCE_WIDTH, &is_null));

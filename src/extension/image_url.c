@@ -32,6 +32,8 @@
 #define USUAL_SECONDS	(60 * 60)
 /* AWS's limit for presigned addresses, and so everybody's. */
 #define MOST_SECONDS	(7 * 24 * 60 * 60)
+/* Of anything in an interval that is added to a time: more may overflow it. */
+#define MOST_YEARS		20
 
 /* Columns of bambi_picture_to_link. */
 enum
@@ -45,6 +47,24 @@ enum
 
 PG_FUNCTION_INFO_V1(bambi_image_url);
 
+static bool
+is_long(int64 amount, int64 in_a_year)
+{
+	return amount / in_a_year > MOST_YEARS || amount / in_a_year < -MOST_YEARS;
+}
+
+/* When the link ends; before now where that makes no sense. */
+static TimestampTz
+end_of_link(TimestampTz now, const Interval *expires)
+{
+	if (is_long(expires->month, 12) || is_long(expires->day, 365) ||
+		is_long(expires->time, 365 * USECS_PER_DAY))
+		return now - 1;
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(now),
+												   IntervalPGetDatum(expires)));
+}
+
 /* How long the link is to last; 0: for good. */
 static int64
 take_seconds(FunctionCallInfo fcinfo, int n)
@@ -55,9 +75,7 @@ take_seconds(FunctionCallInfo fcinfo, int n)
 
 	if (PG_ARGISNULL(n))
 		return USUAL_SECONDS;
-	until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-													TimestampTzGetDatum(now),
-													PG_GETARG_DATUM(n)));
+	until = end_of_link(now, PG_GETARG_INTERVAL_P(n));
 	seconds = (until - now) / USECS_PER_SEC;
 	if (until < now || (until > now && seconds == 0) ||
 		seconds > MOST_SECONDS)

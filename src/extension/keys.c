@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 
 #include "client.h"
+#include "guard.h"
 #include "identity.h"
 #include "jwe.h"
 #include "key_check.h"
@@ -53,6 +54,8 @@ extern bool be_gssapi_get_enc(Port *port);
 #define HINT_SIZE			4
 #define SHORTEST_WITH_HINT	20
 #define FINGERPRINT_BYTES	8
+/* What the wrapped data key takes in base64url: the longest part of a JWE. */
+#define SHORTEST_SEALED		(JWE_MIN_RSA_BITS / 8 / 3 * 4)
 #define LONGEST_NAME		200
 #define LONGEST_SETTINGS	4096
 
@@ -166,17 +169,24 @@ read_sealing(Sealing *sealing)
 	sealing->fingerprint_secret = DatumGetByteaPP(secret);
 }
 
-/* Of the form of a compact JWE, whatever is in it. */
+/*
+ * Of the form of a compact JWE, whatever is in it.  One that was damaged on
+ * its way must not pass for a plain key, and be sent to the provider: so long
+ * and in so many parts is nothing else.  (A JWT has three parts, a service
+ * account is JSON.)
+ */
 static bool
 looks_sealed(const char *key, int length)
 {
 	int			dots = 0;
 
-	if (length < 3 || memcmp(key, "eyJ", 3) != 0)
+	if (length == 0 || (key[0] == '{' && memchr(key, '"', length)))
 		return false;
 	for (int i = 0; i < length; i++)
 		dots += key[i] == '.';
-	return dots == 4;
+	if (length >= SHORTEST_SEALED)
+		return dots >= 3;
+	return length >= 3 && memcmp(key, "eyJ", 3) == 0 && dots == 4;
 }
 
 /* Takes a key that the client sealed; its header must fit the row. */
@@ -528,12 +538,16 @@ remove_key(PG_FUNCTION_ARGS)
 Datum
 bambi_add_key(PG_FUNCTION_ARGS)
 {
+	/* who comes by a plan made earlier, or from a function, was not seen */
+	bambi_guard_arm();
 	return bambi_client_call(add_key, fcinfo);
 }
 
 Datum
 bambi_replace_key(PG_FUNCTION_ARGS)
 {
+	/* who comes by a plan made earlier, or from a function, was not seen */
+	bambi_guard_arm();
 	return bambi_client_call(replace_key, fcinfo);
 }
 

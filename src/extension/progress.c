@@ -48,6 +48,7 @@ bambi_progress_end(BambiCall *call)
 		UUIDPGetDatum(&call->id), UUIDPGetDatum(&call->user)
 	};
 
-	if (call->had_preview)
+	/* what a worker before us has stored, nobody has told us */
+	if (call->had_preview || call->is_adopted)
 		bambi_execute(&bambi_worker_forget_preview, values, NULL);
 }

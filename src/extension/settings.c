@@ -27,6 +27,20 @@ int			bambi_shutdown_grace = 10;
 char	   *bambi_key_service = NULL;
 char	   *bambi_key_file = NULL;
 int			bambi_key_validation_days = 7;
+char	   *bambi_key_service_networks = NULL;
+char	   *bambi_vault_address = NULL;
+char	   *bambi_vault_mount = NULL;
+char	   *bambi_vault_key = NULL;
+char	   *bambi_vault_namespace = NULL;
+char	   *bambi_vault_token_file = NULL;
+char	   *bambi_vault_approle_mount = NULL;
+char	   *bambi_vault_role_id_file = NULL;
+char	   *bambi_vault_secret_id_file = NULL;
+char	   *bambi_aws_kms_key = NULL;
+char	   *bambi_aws_kms_region = NULL;
+char	   *bambi_aws_kms_endpoint = NULL;
+char	   *bambi_aws_kms_credentials_file = NULL;
+char	   *bambi_aws_metadata = NULL;
 char	   *bambi_ca_file = NULL;
 int			bambi_max_input_bytes = 64 * 1024;
 char	   *bambi_store = NULL;
@@ -246,7 +260,7 @@ static void
 define_key_settings(void)
 {
 	DefineCustomStringVariable("bambi.key_service",
-							   "What holds the master key: \"file\".",
+							   "What holds the master key: vault, awskms or file.",
 							   "Empty: no keys can be stored.",
 							   &bambi_key_service, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
@@ -263,6 +277,62 @@ define_key_settings(void)
 							&bambi_key_validation_days, 7, 0, 3650,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	define_text("bambi.key_service_networks",
+				"Private networks that the key service may be in.",
+				"Plain http only there.",
+				&bambi_key_service_networks, "", NULL);
+	define_text("bambi.vault_address",
+				"Address of the key service \"vault\": HashiCorp Vault or OpenBao.",
+				NULL,
+				&bambi_vault_address, "", NULL);
+	define_text("bambi.vault_mount",
+				"Mount of its transit engine.",
+				NULL,
+				&bambi_vault_mount, "transit", NULL);
+	define_text("bambi.vault_key",
+				"Its key: rsa-3072 or rsa-4096.",
+				NULL,
+				&bambi_vault_key, "", NULL);
+	define_text("bambi.vault_namespace",
+				"Its namespace.",
+				NULL,
+				&bambi_vault_namespace, "", NULL);
+	define_text("bambi.vault_token_file",
+				"File with a token for it.",
+				NULL,
+				&bambi_vault_token_file, "", check_path);
+	define_text("bambi.vault_approle_mount",
+				"Mount of its AppRole login.",
+				NULL,
+				&bambi_vault_approle_mount, "approle", NULL);
+	define_text("bambi.vault_role_id_file",
+				"File with the role id of the login.",
+				NULL,
+				&bambi_vault_role_id_file, "", check_path);
+	define_text("bambi.vault_secret_id_file",
+				"File with the secret id of the login.",
+				NULL,
+				&bambi_vault_secret_id_file, "", check_path);
+	define_text("bambi.aws_kms_key",
+				"Key of the key service \"awskms\": id, ARN or alias.",
+				NULL,
+				&bambi_aws_kms_key, "", NULL);
+	define_text("bambi.aws_kms_region",
+				"Its region.",
+				NULL,
+				&bambi_aws_kms_region, "", NULL);
+	define_text("bambi.aws_kms_endpoint",
+				"Its address.",
+				"Empty: that of AWS in the region.",
+				&bambi_aws_kms_endpoint, "", NULL);
+	define_text("bambi.aws_kms_credentials_file",
+				"File with its credentials, in the form that AWS's programs share.",
+				NULL,
+				&bambi_aws_kms_credentials_file, "", check_path);
+	define_text("bambi.aws_metadata",
+				"Address of the instance metadata service, for the credentials of the machine's role.",
+				NULL,
+				&bambi_aws_metadata, "", NULL);
 }
 
 static void

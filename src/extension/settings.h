@@ -21,6 +21,20 @@ extern int	bambi_shutdown_grace;	/* s */
 extern char *bambi_key_service;
 extern char *bambi_key_file;
 extern int	bambi_key_validation_days;
+extern char *bambi_key_service_networks;
+extern char *bambi_vault_address;
+extern char *bambi_vault_mount;
+extern char *bambi_vault_key;
+extern char *bambi_vault_namespace;
+extern char *bambi_vault_token_file;
+extern char *bambi_vault_approle_mount;
+extern char *bambi_vault_role_id_file;
+extern char *bambi_vault_secret_id_file;
+extern char *bambi_aws_kms_key;
+extern char *bambi_aws_kms_region;
+extern char *bambi_aws_kms_endpoint;
+extern char *bambi_aws_kms_credentials_file;
+extern char *bambi_aws_metadata;
 extern char *bambi_ca_file;
 extern int	bambi_max_input_bytes;	/* kB */
 extern char *bambi_store;

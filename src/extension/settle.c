@@ -473,6 +473,17 @@ count_outcome(BambiCall *call)
 		pg_atomic_fetch_add_u64(&slot->failures, 1);
 }
 
+/* Whether settling it has put something into the outbox. */
+static bool
+has_leftovers(const BambiCall *call)
+{
+	static const char name[] = "\"leftovers\":";
+
+	return call->result == RESULT_SUCCEEDED &&
+		memmem(VARDATA(call->outcome), VARSIZE(call->outcome) - VARHDRSZ,
+			   name, sizeof(name) - 1) != NULL;
+}
+
 void
 bambi_settle_keep(void)
 {
@@ -481,6 +492,8 @@ bambi_settle_keep(void)
 		BambiCall  *call = ended[n];
 
 		count_outcome(call);
+		if (has_leftovers(call))
+			bambi_agenda.errands_at = GetCurrentTimestamp();
 		if (call->is_adopted)
 			bambi_adopt_unlink(call);
 		else if (is_same(&call->incarnation, &bambi_calls.incarnation))

@@ -243,7 +243,10 @@ BambiStatement bambi_client_lock_generation = {
 BambiStatement bambi_client_cancel_queued = {
 	.sql =
 	"WITH d AS (DELETE FROM bambi_internal.queue"
-	"            WHERE id = $1 AND user_id = $2)"
+	"            WHERE id = $1 AND user_id = $2),"
+	" i AS (UPDATE bambi.generation_inputs"
+	"          SET data = NULL, store = NULL, storage_path = NULL"
+	"        WHERE generation_id = $1 AND user_id = $2)"
 	" UPDATE bambi.image_generations"
 	"    SET status = 'cancelled', cancel_requested_at = $3,"
 	"        finished_at = $3, updated_at = $3, quota_period = NULL"

@@ -22,7 +22,8 @@
  * $3 how many; $4 incarnation; $5 now; $6 version, $7 system identifier,
  * $8 database oid that the instance must have; $9 the store of those whose
  * plan names none; $10 how many bytes of pictures to edit there is room for,
- * $11 whether one generation may have more than that.
+ * $11 whether one generation may have more than that; $12 whether to look at
+ * edits at all.
  * Gives id, user_id, attempt, turn, key, job, key_is_valid, input_bytes,
  * key_number.
  */
@@ -32,6 +33,7 @@ BambiStatement bambi_worker_claim = {
 	"  SELECT id, user_id, turn, input_bytes FROM bambi_internal.queue"
 	"   WHERE (turn, id) > ($1, $2) AND claimed_by IS NULL"
 	"     AND (not_before IS NULL OR not_before <= $5)"
+	"     AND ($12 OR input_bytes = 0)"
 	"     AND EXISTS (SELECT FROM bambi_internal.instance i"
 	"                  WHERE NOT i.is_paused AND i.version = $6"
 	"                    AND i.system_identifier = $7"
@@ -80,9 +82,9 @@ BambiStatement bambi_worker_claim = {
 	"   JOIN bambi.api_providers p ON p.id = m.provider_id"
 	"   LEFT JOIN bambi.api_configurations k"
 	"     ON k.id = g.configuration_id AND k.user_id = g.user_id",
-	.nargs = 11,
+	.nargs = 12,
 	.types = {INT8OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID,
-	TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID},
+	TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID, BOOLOID},
 	.is_generic = true,
 };
 
@@ -161,12 +163,12 @@ BambiStatement bambi_worker_settle_succeeded = {
 	.sql =
 	"WITH l AS MATERIALIZED ("
 	"  SELECT o.*, q.claimed_at, q.inputs, x.request_id, x.usage, x.cost,"
-	"         x.billed, x.note, x.charged, x.images"
+	"         x.billed, x.note, x.charged, x.images, x.leftovers"
 	"    FROM unnest($1, $2, $3, $4, $5, $6, $7)"
 	"         o(id, user_id, attempt, incarnation, outcome, image_id, picture),"
 	"         jsonb_to_record(o.outcome::jsonb)"
 	"         x(request_id text, usage jsonb, cost numeric, billed int,"
-	"           note text, charged text, images jsonb),"
+	"           note text, charged text, images jsonb, leftovers jsonb),"
 	"         bambi_internal.queue q"
 	"   WHERE q.id = o.id AND q.user_id = o.user_id"
 	"     AND q.attempt = o.attempt AND q.claimed_by = o.incarnation"
@@ -246,6 +248,11 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"  INSERT INTO bambi.image_data (image_id, user_id, data)"
 	"  SELECT l.image_id, l.user_id, l.picture FROM l"
 	"   WHERE l.picture IS NOT NULL),"
+	" z AS ("
+	"  INSERT INTO bambi_internal.outbox (id, user_id, errand)"
+	"  SELECT gen_random_uuid(), l.user_id, x.errand"
+	"    FROM l, jsonb_array_elements(l.leftovers) x(errand)"
+	"   WHERE l.leftovers IS NOT NULL),"
 	" e AS ("
 	"  INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
 	"         configuration_id, provider_id, model_id, request_type, images,"
@@ -341,6 +348,11 @@ BambiStatement bambi_worker_end = {
 	" d AS ("
 	"  DELETE FROM bambi_internal.queue WHERE id = $1 AND user_id = $2"
 	"  RETURNING attempt, tries, claimed_at, inputs),"
+	" i AS ("
+	"  UPDATE bambi.generation_inputs i"
+	"     SET data = NULL, store = NULL, storage_path = NULL"
+	"    FROM d WHERE d.inputs > 0 AND $3 = 'cancelled'"
+	"     AND i.generation_id = $1 AND i.user_id = $2),"
 	" g AS ("
 	"  UPDATE bambi.image_generations g"
 	"     SET status = $3, error_code = x.code, error_message = x.message,"

@@ -348,6 +348,7 @@ bambi_worker_main(Datum arg)
 	bambi_agenda.maintain_at = now;
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;
+	bambi_agenda.must_ask = true;	/* what it was asked and did not pass on */
 	while (!ShutdownRequestPending)
 		run_once();
 	take_leave();

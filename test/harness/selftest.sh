@@ -45,6 +45,13 @@ is "$(count 'test a ... ok  12 ms\ntest b ... FAILED  3 ms\n' 1)" '1 1' \
 is "$(count 'test a ... failed (ignored)  3 ms\n' 0)" '0 1' \
 	'a failure that pg_regress ignores counts'
 
+# ---- reports
+
+printf 'ok 1\n# counted: 3 things\n# 4 others\n1..1\n' >"$scratch/log"
+is "$(. test/harness/report.sh && report_group x "$scratch/log" 0 1 |
+	sed 's/  */ /g')" $'x 1 ok 0 not ok 1 s\n 3 things' \
+	'what a group has counted is told with it'
+
 # ---- layers: a small tree, and one sin after the other
 
 tree=$scratch/tree
@@ -99,7 +106,7 @@ is "$(sin src/courier/main.c '#include "postgres.h"')" \
 	'courier includes no header of the server' \
 	'a courier that includes the server is found'
 is "$(sin src/courier/main.c '#include <curl/curl.h>')" \
-	'only the engine includes libcurl' \
+	'only the engine and url.c include libcurl' \
 	'libcurl outside the engine is found'
 is "$(sin src/protocol/frame.c '#include "../courier/exchange.h"')" \
 	'protocol includes nothing of ours but protocol' \

@@ -135,8 +135,8 @@ rule('only the engine and url.c include libcurl',
 # effect (but for secret_file, which reads one for the key service "file").
 # Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
-  qw(exchange arena secret secret_file fault base64 body percent retry
-  scrub sigv4 tokens url jwt);
+  qw(exchange arena secret secret_file secret_json fault base64 body echo
+  percent retry scrub sigv4 aws_credentials tokens url jwt);
 
 my %family = (
 	providers => 'provider.h',

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "bad.h"
+#include "echo.h"
 
 #define COLOURS			24
 
@@ -87,6 +88,11 @@ book(Entry *entry, const Call *call, const Plan *plan)
 		if (call->book_block != NULL)
 			call->book_block(plan, entry);
 	}
+	else if (plan->echo[0] != '\0')
+	{
+		entry->charged = false;
+		entry->status = 400;
+	}
 	if (plan->bad == BAD_STATUS_999)
 		entry->status = 999;
 	if (plan->reset == RESET_AFTER)
@@ -130,6 +136,8 @@ call_accept(Connection *c, const Request *request, Call *call,
 		connection_answer(c, plan->fixture->status, plan->fixture->headers,
 						  plan->delay_ms);
 	}
+	else if (plan->echo[0] != '\0')
+		echo_answer(c, request, plan->echo);
 	else if (plan->bad != BAD_NOTHING && plan->bad < BAD_BASE64 &&
 			 plan->bad != BAD_SLOW_BODY)
 		bad_answer(c, plan, call->opening, call->closing);

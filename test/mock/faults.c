@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "echo.h"
+
 #define MAX_FIXTURES	256
 #define MAX_RULES		16
 #define TALLY_BUCKETS	4096
@@ -213,6 +215,9 @@ read_value(Plan *plan, const char *name, const char *value, bool *is_good)
 		*is_good = read_text(value, plan->block, sizeof(plan->block));
 	else if (strcmp(name, "finish") == 0)
 		*is_good = read_text(value, plan->finish, sizeof(plan->finish));
+	else if (strcmp(name, "echo") == 0)
+		*is_good = echo_knows(value) &&
+			read_text(value, plan->echo, sizeof(plan->echo));
 	else if (strcmp(name, "hold") == 0)
 		plan->hold = true;
 	else if (strcmp(name, "thought") == 0)
@@ -267,6 +272,8 @@ plan_name(const Plan *plan)
 		snprintf(name, sizeof(name), "block=%s", plan->block);
 	else if (plan->finish[0] != '\0')
 		snprintf(name, sizeof(name), "finish=%s", plan->finish);
+	else if (plan->echo[0] != '\0')
+		snprintf(name, sizeof(name), "echo=%s", plan->echo);
 	else
 		return NULL;
 	return name;
@@ -317,13 +324,15 @@ read_directive(Plan *plan, const char **text)
 		char		word[MAX_WORD];
 		const char *wrong;
 		char	   *value;
-		size_t		length = strcspn(*text, " ]");
+		size_t		length = strcspn(*text, " ");
 
+		if (length > (size_t) (end - *text))
+			length = end - *text;
 		if (length >= sizeof(word))
 			return complain("too long", *text);
 		memcpy(word, *text, length);
 		word[length] = '\0';
-		*text += length + (**text != ']' && (*text)[length] == ' ');
+		*text += length + ((*text)[length] == ' ');
 		if (length == 0)
 			continue;
 		value = strchr(word, '=');

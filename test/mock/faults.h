@@ -25,6 +25,7 @@
  *								empty (200).  google, vertex: the blockReason
  *		[[mock finish=WORD]]	google, vertex: a finishReason, no picture
  *		[[mock thought]]		google, vertex: an interim picture before it
+ *		[[mock echo=FORM]]		any: status 400 with the key, as echo.h says
  *
  * Streams and deferred answers:
  *		[[mock pause=MS]]		rest between two events of a stream
@@ -170,6 +171,7 @@ typedef struct Plan
 	BadKind		bad;
 	char		block[48];		/* "" for none */
 	char		finish[48];
+	char		echo[16];
 	bool		thought;
 	long		pause_ms;
 	StreamEnd	stream_end;

@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "call.h"
+#include "document.h"
 #include "google_rules.h"
 #include "token.h"
 
@@ -29,11 +30,9 @@
 static void
 answer_refusal(Connection *c, const GoogleRefusal *why)
 {
-	json_t	   *error = json_pack("{s:i,s:s,s:s}", "code", why->status,
-								  "message", why->message, "status",
-								  why->word);
-	json_t	   *body = json_pack("{s:o}", "error", error);
-	char	   *text;
+	json_t	   *error = json_pack("{s:i,s:o,s:s}", "code", why->status,
+								  "message", document_text(why->message),
+								  "status", why->word);
 
 	if (why->reason != NULL)
 		json_object_set_new(error, "details",
@@ -42,11 +41,7 @@ answer_refusal(Connection *c, const GoogleRefusal *why)
 									  "google.rpc.ErrorInfo", "reason",
 									  why->reason, "domain",
 									  "googleapis.com"));
-	text = json_dumps(body, JSON_COMPACT);
-	answer_bytes(c, text, strlen(text));
-	connection_answer(c, why->status, JSON, 0);
-	free(text);
-	json_decref(body);
+	document_answer(c, why->status, JSON, json_pack("{s:o}", "error", error));
 }
 
 /* ---- where ---- */

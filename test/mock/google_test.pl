@@ -298,8 +298,8 @@ sub predict
 
 $answer = predict('x', sampleCount => 2);
 is(scalar @{ $answer->{json}{predictions} }, 2, 'Imagen gives two pictures');
-is(png_size(decode_base64($answer->{json}{predictions}[1]{bytesBase64Encoded})),
-	'1024x1024', 'whole ones');
+my $second = $answer->{json}{predictions}[1]{bytesBase64Encoded};
+is(png_size(decode_base64($second)), '1024x1024', 'whole ones');
 is((ledger())[-1]{n}, 2, 'ledger: two');
 is_deeply(predict('x [[mock block=1]]')->{json}, {}, 'all blocked is nothing');
 ok(predict('x [[mock block=1]]', includeRaiReason => JSON::PP::true)
@@ -314,9 +314,10 @@ is(ask('POST', "/v1/models/$model:generateContent", \%key, content('x'))
 is(ask('POST', "/v1beta1/publishers/google/models/$model:generateContent",
 		\%key, content('x'))->{status}, 200, 'and Vertex');
 is(exchange(jwt($right, {}))->{status}, 200, 'and the token endpoint');
-ok(ask('GET', '/v1/models', \%key)->{json}{models}, 'Google\'s key, its models');
-ok(ask('GET', '/v1/models', { authorization => 'Bearer sk-test' })->{json}{data},
-	'OpenAI\'s key, OpenAI\'s');
+ok(ask('GET', '/v1/models', \%key)->{json}{models},
+	'Google\'s key, its models');
+ok(ask('GET', '/v1/models', { authorization => 'Bearer sk-test' })
+	->{json}{data}, 'OpenAI\'s key, OpenAI\'s');
 
 is(stop_mock(), 0, 'the mock ends well');
 done_testing();

@@ -133,6 +133,9 @@ refused(400, 'prompt', 'string_above_max_length', 'a long prompt',
 	prompt => 'x' x 32001);
 is(generate('x [[mock dleay=1]]')->{status}, 400,
 	'a misspelt directive is refused');
+is(generate('x [[mock delay=1] ]]')->{status}, 400,
+	'so is one with a bracket in it');
+is(generate("x [[mock \x{e4}]]")->{status}, 400, 'or one that is no ASCII');
 is(stats()->{charged}, 0, 'no refusal is charged');
 
 # ---- the ledger
@@ -248,7 +251,8 @@ is($end, 'silent', 'and stays open');
 send_on($socket, 'y', 2);
 ($text, $end) = rest_of($socket);
 is("$text $end", ' closed', 'the next call is read and not answered');
-is(join(',', map { $_->{attempt} . ($_->{charged} ? '+' : '-') } (ledger())[ 2, 3 ]),
+is(join(',', map { $_->{attempt} . ($_->{charged} ? '+' : '-') }
+		(ledger())[ 2, 3 ]),
 	'1+,2+', 'and both are on the bill');
 
 $socket = connection();

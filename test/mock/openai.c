@@ -21,6 +21,7 @@
 #include <jansson.h>
 
 #include "call.h"
+#include "document.h"
 #include "gallery.h"
 #include "openai_rules.h"
 
@@ -32,19 +33,16 @@ void
 answer_error(Connection *c, int status, const char *type, const char *param,
 			 const char *code, const char *message)
 {
-	json_t	   *body = json_pack("{s:{s:s,s:s?,s:s?,s:s?}}", "error",
-								 "message", message, "type", type,
-								 "param", param, "code", code);
-	char	   *text = json_dumps(body, JSON_COMPACT);
 	char		headers[128];
 
 	snprintf(headers, sizeof(headers),
 			 "content-type: application/json\r\n"
 			 "x-request-id: req_mock%012" PRIx64 "\r\n", stats.requests);
-	answer_bytes(c, text, strlen(text));
-	connection_answer(c, status, headers, 0);
-	free(text);
-	json_decref(body);
+	document_answer(c, status, headers,
+					json_pack("{s:{s:o,s:s,s:o,s:s?}}", "error",
+							  "message", document_text(message),
+							  "type", type, "param", document_text(param),
+							  "code", code));
 }
 
 /* ---- the key ---- */

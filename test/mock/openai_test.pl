@@ -160,7 +160,8 @@ is_deeply([ @{ $entry->{inputs} }, $entry->{mask} ],
 	'with the bytes of its data: URLs');
 is(edit_json(images => [ { file_id => 'file-1' } ])->{status}, 200,
 	'or with a file of the provider');
-is(error_of(edit_json(images => [ { image_url => 'data:image/png;base64,*' } ])),
+is(error_of(edit_json(images =>
+			  [ { image_url => 'data:image/png;base64,*' } ])),
 	'400 images invalid_image_url', 'broken base64 is refused');
 is(error_of(edit_json(images => [ {} ])), '400 images invalid_image_url',
 	'so is a reference to nothing');
@@ -311,6 +312,24 @@ is(png_size(picture($answer)), '512x512', 'another server has other models');
 ok(!exists $answer->{json}{usage}, 'and may say nothing of usage');
 is((ledger())[-1]{provider}, 'compatible', 'ledger: it is another provider');
 
+my %echo = (
+	whole => 'sk-test',
+	masked => 'sk-test***sk-test',
+	upper => 'SK-TEST',
+	spaced => 's k - t e s t ',
+	percent => '%73%6B%2D%74%65%73%74',
+	json => '\\u0073\\u006b\\u002d\\u0074\\u0065\\u0073\\u0074',
+	html => '&#115;&#107;&#45;&#116;&#101;&#115;&#116;',
+	hex => '736b2d74657374',
+	base64 => 'c2stdGVzdA==',
+	bearer => 'Authorization: Bearer sk-test');
+foreach my $form (sort keys %echo)
+{
+	my $echo = generate("x [[mock echo=$form]]");
+
+	is($echo->{json}{error}{message}, "The key $echo{$form} was refused.",
+		"the key comes back: $form");
+}
 is(error_of(generate('x [[mock block=violence]]')), '400 - moderation_blocked',
 	'a block is a block');
 is((ledger())[-1]{charged}, JSON::PP::false, 'and free');

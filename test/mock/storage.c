@@ -20,6 +20,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "document.h"
 #include "form.h"
 #include "ledger.h"
 
@@ -58,18 +59,6 @@ answer_fault(Connection *c, const char *status, const char *error,
 	answer_text(c, "{\"statusCode\":\"%s\",\"error\":\"%s\",\"message\":"
 				"\"%s\"}", status, error, message);
 	connection_answer(c, 400, JSON, 0);
-}
-
-/* Steals the reference. */
-static void
-answer_json(Connection *c, json_t *body)
-{
-	char	   *text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
-
-	answer_bytes(c, text, strlen(text));
-	connection_answer(c, 200, JSON, 0);
-	free(text);
-	json_decref(body);
 }
 
 static void
@@ -195,7 +184,8 @@ put(Connection *c, const Request *request, const char *name)
 			 request->content_type);
 	stats.puts++;
 	snprintf(id, sizeof(id), "00000000-0000-4000-8000-%012" PRIx64, o->number);
-	answer_json(c, json_pack("{s:s,s:s}", "Key", name, "Id", id));
+	document_answer(c, 200, JSON, json_pack("{s:o,s:s}", "Key",
+											document_text(name), "Id", id));
 }
 
 static void
@@ -308,11 +298,12 @@ erase_many(Connection *c, const Request *request, const char *bucket)
 		if (path != NULL &&
 			snprintf(name, sizeof(name), "%s/%s", bucket, path) <
 			(int) sizeof(name) && erase(name))
-			json_array_append_new(gone, json_pack("{s:s,s:s}", "bucket_id",
-												  bucket, "name", path));
+			json_array_append_new(gone, json_pack("{s:o,s:s}", "bucket_id",
+												  document_text(bucket),
+												  "name", path));
 	}
 	json_decref(body);
-	answer_json(c, gone);
+	document_answer(c, 200, JSON, gone);
 }
 
 static void
@@ -430,11 +421,13 @@ storage_print(Connection *c)
 
 	for (int i = 0; i < BUCKETS; i++)
 		for (const Object *o = objects[i]; o != NULL; o = o->next)
-			json_array_append_new(all, json_pack("{s:s,s:s,s:I}", "name",
-												 o->name, "media_type",
-												 o->media_type, "bytes",
+			json_array_append_new(all, json_pack("{s:o,s:o,s:I}", "name",
+												 document_text(o->name),
+												 "media_type",
+												 document_text(o->media_type),
+												 "bytes",
 												 (json_int_t) o->bytes->length));
-	answer_json(c, all);
+	document_answer(c, 200, JSON, all);
 }
 
 void

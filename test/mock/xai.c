@@ -23,6 +23,7 @@
 #include <jansson.h>
 
 #include "call.h"
+#include "document.h"
 #include "gallery.h"
 #include "input.h"
 
@@ -101,14 +102,9 @@ refuse(XaiRefusal *why, int status, const char *code, const char *format,...)
 static void
 answer_refusal(Connection *c, const XaiRefusal *why)
 {
-	json_t	   *body = json_pack("{s:s*,s:s}", "code", why->code, "error",
-								 why->message);
-	char	   *text = json_dumps(body, JSON_COMPACT);
-
-	answer_bytes(c, text, strlen(text));
-	connection_answer(c, why->status, "content-type: application/json\r\n", 0);
-	free(text);
-	json_decref(body);
+	document_answer(c, why->status, "content-type: application/json\r\n",
+					json_pack("{s:s*,s:o}", "code", why->code, "error",
+							  document_text(why->message)));
 }
 
 /* ---- the key ---- */

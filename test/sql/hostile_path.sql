@@ -15,6 +15,13 @@ SET bambi.user_id = :'ada';
 SELECT bambi_generate('failed') AS failed \gset
 DELETE FROM bambi_internal.queue WHERE id = :'failed';
 UPDATE bambi.image_generations SET status = 'failed' WHERE id = :'failed';
+SELECT bambi_generate('made', 'sandbox') AS made \gset
+DELETE FROM bambi_internal.queue WHERE id = :'made';
+UPDATE bambi.image_generations SET status = 'succeeded' WHERE id = :'made';
+INSERT INTO bambi.images (generation_id, user_id, format, store, storage_path)
+VALUES (:'made', :'ada', 'png', 'filesystem', 'a/b.png');
+-- 1x1; no more of a picture is looked at
+\set png '\\x89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489'
 
 SET ROLE regress_bambi_person;
 CREATE FUNCTION regress_hostile.note(what text) RETURNS boolean
@@ -43,7 +50,8 @@ BEGIN
         END LOOP;
         FOREACH name IN ARRAY ARRAY['max', 'count', 'quote_ident', 'jsonb_agg',
             'round', 'sum', 'bool_and', 'array_agg', 'bambi_uuid_time',
-            'generate', 'cancel', 'image', 'wait', 'user_id']
+            'generate', 'cancel', 'image', 'wait', 'user_id', 'edit',
+            'preview', 'image_url', 'image_by_link', 'delete', 'unnest']
         LOOP
             EXECUTE format('CREATE FUNCTION regress_hostile.%I(%s)
                 RETURNS %2$s LANGUAGE sql AS $f$ SELECT CASE WHEN
@@ -66,6 +74,8 @@ CREATE FUNCTION regress_hostile.bambi_user_id() RETURNS uuid
 LANGUAGE sql AS $$
     SELECT CASE WHEN regress_hostile.note('bambi_user_id') THEN NULL::uuid END
 $$;
+CREATE TABLE regress_hostile.images (id uuid, user_id uuid);
+CREATE TABLE regress_hostile.outbox (user_id uuid, errand jsonb);
 CREATE TABLE regress_hostile.users (id uuid, is_active boolean);
 CREATE TABLE regress_hostile.queue (id uuid, user_id uuid, turn bigint);
 CREATE TEMP TABLE users (id uuid, is_active boolean);
@@ -90,11 +100,21 @@ SELECT w.status FROM public.bambi_wait(:'g', '1 ms') w;
 SELECT public.bambi_cancel(:'g');
 SELECT public.bambi_retry(:'failed') IS NOT NULL;
 SELECT public.bambi_image(:'g');
+SELECT public.bambi_edit('c', ARRAY[:'png'::bytea], model => 'sandbox',
+                         idempotency_key => 'e') AS e \gset
+SELECT public.bambi_edit('c', sources => ARRAY[:'e'::uuid],
+                         model => 'sandbox');
+SELECT public.bambi_preview(:'e');
+SELECT public.bambi_image_url(:'made', '1 day');
+SELECT public.bambi_image_by_link('a');
+SELECT public.bambi_delete(:'made');
+SELECT public.bambi_delete(:'e');
 SELECT pg_catalog.right(public.bambi_user_id()::text, 4);
 TABLE public.bambi_account \g /dev/null
 TABLE public.bambi_subscription \g /dev/null
 TABLE public.bambi_generations \g /dev/null
 TABLE public.bambi_images \g /dev/null
+TABLE public.bambi_inputs \g /dev/null
 TABLE public.bambi_configurations \g /dev/null
 TABLE public.bambi_models \g /dev/null
 TABLE public.bambi_providers \g /dev/null
@@ -106,6 +126,9 @@ SET client_min_messages = error;
 SET search_path = public;
 DROP TABLE pg_temp.users, pg_temp.pg_class;
 DROP SCHEMA regress_hostile CASCADE;
+SELECT count(*) AS erased_later FROM bambi_internal.outbox
+ WHERE user_id = :'ada';
+DELETE FROM bambi_internal.outbox WHERE user_id = :'ada';
 DELETE FROM bambi.users WHERE email LIKE '%@hostile.example';
 DROP ROLE regress_bambi_person;
 SELECT bambi_resume();

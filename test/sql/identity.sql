@@ -52,6 +52,10 @@ SELECT bambi_wait('00000000-0000-7000-8000-000000000000');
 SELECT bambi_cancel('00000000-0000-7000-8000-000000000000');
 SELECT bambi_retry('00000000-0000-7000-8000-000000000000');
 SELECT bambi_image('00000000-0000-7000-8000-000000000000');
+SELECT bambi_image_url('00000000-0000-7000-8000-000000000000');
+SELECT bambi_preview('00000000-0000-7000-8000-000000000000');
+SELECT bambi_delete('00000000-0000-7000-8000-000000000000');
+SELECT bambi_edit('a fawn', sources => '{00000000-0000-7000-8000-000000000000}');
 SELECT bambi_estimate();
 SELECT bambi_add_key('openai', 'sk-0123456789abcdef');
 SELECT bambi_replace_key('00000000-0000-7000-8000-000000000000', 'sk-01234567');
@@ -114,6 +118,9 @@ RESET request.jwt.claims;
 UPDATE bambi.users SET is_active = false WHERE email = 'ada@identity.example';
 SELECT bambi_generate('a fawn');
 SELECT bambi_cancel('00000000-0000-7000-8000-000000000000');
+SELECT bambi_image_url('00000000-0000-7000-8000-000000000000');
+SELECT bambi_preview('00000000-0000-7000-8000-000000000000');
+SELECT bambi_delete('00000000-0000-7000-8000-000000000000');
 
 DELETE FROM bambi.users WHERE email LIKE '%@identity.example';
 DROP ROLE authenticator, regress_bambi_ada, regress_bambi_nobody,

@@ -133,6 +133,26 @@ SELECT pg_temp.try(format('SELECT bambi_add_key(%L, %L)', provider,
                ('openai', '{"kid": "file:another"}'),
                ('openai', '{"alg": "RSA1_5"}')) v (provider, changed);
 SELECT pg_temp.try('SELECT bambi_add_key(''openai'', ''eyJ.a.b.c.d'')');
+\echo *** nor does one pass for a plain key that was damaged on its way
+SELECT what, pg_temp.try(format('SELECT bambi_add_key(%L, %L)', 'openai', key))
+             LIKE '22023 sealed key is malformed%'
+  FROM current_setting('test.sealed') s, LATERAL (VALUES
+    ('another head', 'x' || substr(s, 2)),
+    ('no head', substr(s, position('.' IN s))),
+    ('a part less', overlay(s PLACING '-' FROM position('.' IN s))),
+    ('a part more', overlay(s PLACING '.' FROM length(s) - 5)),
+    ('cut short', left(s, -23)),
+    ('like JSON', '{' || substr(s, 2)),
+    ('a line end in it', overlay(s PLACING E'\n' FROM 300))) v (what, key);
+\echo *** and long plain ones with dots in them are plain
+BEGIN;
+SELECT what, pg_temp.try(format('SELECT bambi_add_key(%L, %L)', 'openai', key))
+  FROM (VALUES
+    ('a JWT', concat_ws('.', 'eyJ' || repeat('a', 40), repeat('b', 600), 'c')),
+    ('few and short', 'a.key.of.five.parts'),
+    ('JSON', format('{"private_key": "a.b.c.d%s"}', repeat('e', 600))))
+    v (what, key);
+ROLLBACK;
 
 \echo *** what is no key is refused, and not shown
 SELECT pg_temp.try(format('SELECT bambi_add_key(%L, %L, %L, %L)', provider,

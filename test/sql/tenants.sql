@@ -40,6 +40,15 @@ SELECT id, user_id, repeat('0', 64) FROM bambi.image_generations
  WHERE status = 'succeeded' AND user_id IN (:a, :b);
 INSERT INTO bambi.image_data (image_id, user_id, data)
 SELECT id, user_id, 'bytes' FROM bambi.images WHERE user_id IN (:a, :b);
+INSERT INTO bambi.generation_inputs
+       (generation_id, user_id, position, format, width, height, bytes, data)
+SELECT id, user_id, 1, 'png', 1, 1, 5, 'bytes' FROM bambi.image_generations
+ WHERE status = 'queued' AND user_id IN (:a, :b);
+INSERT INTO bambi.previews (generation_id, user_id, data, updated_at)
+SELECT id, user_id, 'bytes', now() FROM bambi.image_generations
+ WHERE status = 'queued' AND user_id IN (:a, :b);
+INSERT INTO bambi_internal.outbox (id, user_id, errand, not_before)
+VALUES (:a, :a, '{}', 'infinity'), (:b, :b, '{}', 'infinity');
 INSERT INTO bambi.usage_events
        (user_id, generation_id, provider_id, model_id, images, tokens_used,
         cost, charged)
@@ -47,6 +56,10 @@ SELECT g.user_id, g.id, m.provider_id, m.id, 1, 100, 0.05, 'yes'
   FROM bambi.image_generations g JOIN bambi.models m ON m.id = g.model_id,
        generate_series(1, 2)
  WHERE g.status = 'succeeded' AND g.user_id IN (:a, :b);
+
+SELECT format('''%s''', generation_id) AS of_b,
+       format('''%s''', id) AS image_of_b
+  FROM bambi.images WHERE user_id = :b \gset
 
 -- What a session sees, view by view.
 CREATE VIEW pg_temp.seen WITH (security_invoker = true) AS
@@ -71,6 +84,9 @@ UNION ALL SELECT 6, 'bambi_usage', count(*),
 UNION ALL SELECT 7, 'bambi_models', least(count(*), 2), NULL FROM bambi_models
 UNION ALL SELECT 8, 'bambi_providers', least(count(*), 2), NULL
   FROM bambi_providers
+UNION ALL SELECT 9, 'bambi_inputs', count(*),
+       string_agg(DISTINCT right(user_id::text, 2), ' ')
+  FROM bambi_inputs
 UNION ALL SELECT 9, 'bambi_errors', least(count(*), 2), NULL FROM bambi_errors
  ORDER BY 1;
 GRANT SELECT ON pg_temp.seen TO bambi_user, bambi_service;
@@ -102,6 +118,7 @@ SELECT request_count, images, tokens_used, cost, currency, is_estimate,
 -- Asking for the other by name shows nothing.
 SELECT count(*) FROM bambi_generations WHERE user_id = :b;
 SELECT count(*) FROM bambi_images WHERE user_id = :b;
+SELECT count(*) FROM bambi_inputs WHERE user_id = :b;
 SELECT count(*) FROM bambi_configurations WHERE name = 'mine';
 SELECT count(*) FROM bambi.users WHERE id = :b;
 SELECT count(*) FROM bambi_internal.queue;
@@ -129,6 +146,17 @@ SELECT turn FROM bambi_internal.queue;
 SELECT * FROM bambi_internal.instance;
 SELECT * FROM bambi_internal.idempotency_keys;
 SELECT * FROM bambi.image_data;
+SELECT data FROM bambi.generation_inputs;
+SELECT storage_path FROM bambi.generation_inputs;
+SELECT * FROM bambi.previews;
+SELECT * FROM bambi_internal.outbox;
+SELECT bambi_preview(id) FROM bambi_generations WHERE status = 'queued';
+SELECT bambi_preview(:of_b);
+SELECT bambi_image(:of_b);
+SELECT bambi_image_url(:of_b);
+SELECT bambi_image_url(:image_of_b);
+SELECT bambi_edit('x', sources => ARRAY[:image_of_b]::uuid[]);
+SELECT bambi_delete(:of_b);
 SELECT * FROM bambi.encryption_keys;
 SELECT count(*) FROM bambi.images_0;
 
@@ -150,6 +178,9 @@ DELETE FROM bambi.images WHERE user_id = :b;
 DELETE FROM bambi_images WHERE user_id = :b;
 DELETE FROM bambi.usage_events WHERE user_id = :a;
 DELETE FROM bambi_internal.queue WHERE user_id = :a;
+DELETE FROM bambi_inputs WHERE user_id = :a;
+INSERT INTO bambi_internal.outbox (id, user_id, errand) VALUES (:a, :a, '{}');
+DELETE FROM bambi_internal.outbox WHERE user_id = :a;
 TRUNCATE bambi.users CASCADE;
 INSERT INTO bambi_internal.queue (id, user_id, turn)
 SELECT id, user_id, 0 FROM bambi.image_generations LIMIT 1;
@@ -203,6 +234,9 @@ SELECT count(*) FROM bambi_generations WHERE user_id IN (:a, :b);
 SELECT count(*) FROM bambi_account WHERE user_id IN (:a, :b);
 SELECT encrypted_api_key FROM bambi.api_configurations;
 SELECT password_hash FROM bambi.users;
+SELECT count(*) FROM bambi_inputs WHERE user_id IN (:a, :b);
+SELECT data FROM bambi.generation_inputs;
+SELECT * FROM bambi_internal.outbox;
 UPDATE bambi.users SET usage_count = 0 WHERE id = :a;
 RESET ROLE;
 
@@ -215,6 +249,9 @@ SELECT count(*) > 0 FROM bambi.model_prices;
 SELECT prompt FROM bambi.image_generations;
 SELECT email FROM bambi.users;
 SELECT fingerprint_secret FROM bambi_internal.instance;
+SELECT link_secret FROM bambi_internal.instance;
+SELECT data FROM bambi.generation_inputs;
+SELECT count(*) FROM bambi_internal.outbox WHERE user_id IN (:a, :b);
 SELECT count(*) <= 1 FROM bambi_internal.instance WHERE version <> '';
 RESET ROLE;
 
@@ -259,6 +296,8 @@ SELECT right(user_id::text, 2) AS of, count(*)
         UNION ALL SELECT user_id FROM bambi_internal.queue
         UNION ALL SELECT user_id FROM bambi.images
         UNION ALL SELECT user_id FROM bambi.image_data
+        UNION ALL SELECT user_id FROM bambi.generation_inputs
+        UNION ALL SELECT user_id FROM bambi.previews
         UNION ALL SELECT user_id FROM bambi.usage_events) rest
  WHERE user_id IN (:a, :b) GROUP BY user_id ORDER BY 1;
 ROLLBACK;

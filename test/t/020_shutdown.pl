@@ -69,9 +69,11 @@ foreach my $mode (qw(fast immediate))
 }
 
 # told to stop: what ends within the grace is there, what does not is uncertain
+my $accepted = $bambi->mock_stats->{accepted};
 my $late = $bambi->generate('alice', '[[mock hold]] too late');
 my $early = $bambi->generate('alice', '[[mock delay=200]] in time');
-$bambi->wait_in_flight(2);
+$bambi->wait_until('both calls',
+	sub { $bambi->mock_stats->{accepted} == $accepted + 2 });
 my $courier = $bambi->courier_pid;
 kill 'TERM', $courier;
 $bambi->wait_until('the courier to leave',

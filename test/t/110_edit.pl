@@ -139,6 +139,40 @@ is_edit_of($before, 'tried again', undef, $png);
 is($bambi->sql("SELECT count(data) FROM bambi.generation_inputs
 	WHERE generation_id = '$id'"), 0, 'and then they go');
 
+# ---- kept for one of which nobody knows what came of it, not for a cancelled
+
+sub kept_bytes
+{
+	return $bambi->sql("SELECT count(data) FROM bambi.generation_inputs
+		WHERE generation_id = '$_[0]'");
+}
+
+$id = $bambi->edit('alice', '[[mock reset=after times=1]] lost',
+	images => [ bytes_of($png) ]);
+$bambi->wait_for_status($id, 'uncertain', 'a lost answer is uncertain');
+is(kept_bytes($id), 1, 'its bytes are kept');
+$before = count_lines();
+$bambi->sql_as('alice', "SELECT bambi_retry('$id')");
+$bambi->wait_for_status($id, 'succeeded', 'so that its owner may try again');
+is_edit_of($before, 'decided', undef, $png);
+
+$bambi->sql('SELECT bambi_pause()');
+$id = $bambi->edit('alice', 'cancelled', images => [ bytes_of($png) ]);
+is(kept_bytes($id), 1, 'what waits is kept');
+is($bambi->sql_as('alice', "SELECT bambi_cancel('$id')"),
+	'cancelled', 'what waits is cancelled');
+is(kept_bytes($id), 0, 'and its bytes go');
+$bambi->sql('SELECT bambi_resume()');
+$id = $bambi->edit('alice',
+	'[[mock hold fault=openai-429-no-retry-hint]] cancelled, then refused',
+	images => [ bytes_of($png) ]);
+$bambi->wait_in_flight(1);
+is($bambi->sql_as('alice', "SELECT bambi_cancel('$id')"),
+	'running', 'what was sent goes on');
+$bambi->mock('release');
+$bambi->wait_for_status($id, 'cancelled', 'until it is refused');
+is(kept_bytes($id), 0, 'and its bytes go, too');
+
 # ---- refused at once
 
 $used = $bambi->usage_of('alice');
@@ -208,6 +242,9 @@ is($bambi->sql('SELECT count(*) FROM bambi.image_generations'),
 
 # ---- more bytes than there is memory for
 
+# so few at a time that those which wait would fill all places
+$bambi->node->append_conf('postgresql.conf', 'bambi.max_in_flight = 3');
+$bambi->node->reload;
 my $large = $bambi->bytea($png . "\0" x 700_000);
 $before = count_lines();
 my @ids = $bambi->edit('alice', '[[mock hold]] a large one',
@@ -217,7 +254,7 @@ push @ids, $bambi->edit('alice', "large one $_", images => [$large])
   foreach 1 .. 3;
 push @ids, $bambi->edit('alice', 'larger than all of it',
 	images => [ $bambi->bytea($png . "\0" x 1_500_000) ]);
-foreach my $name (qw(bob alice))
+foreach my $name (qw(bob alice bob bob bob))
 {
 	my $other = $bambi->generate($name, 'a small one');
 	$bambi->wait_for_status($other, 'succeeded',

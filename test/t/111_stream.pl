@@ -41,10 +41,10 @@ sub progress_of
 
 # ---- one that is watched
 
-my $id = streamed('[[mock pause=2500]] a fawn in the making',
+my $id = streamed('[[mock pause=1500]] a fawn in the making',
 	partial_images => 2);
 my $edit = $bambi->edit(
-	'alice', '[[mock pause=2500]] a hat in the making',
+	'alice', '[[mock pause=1500]] a hat in the making',
 	images => [ $bambi->bytea($png) ],
 	parameters => '{"stream": true, "quality": "low", "partial_images": 1}');
 my %seen;
@@ -126,6 +126,28 @@ foreach my $end ('stream=error', 'reset=body')
 	cmp_ok($count, '<', 3, "$end: but not all came");
 	isnt($note // '', '', "$end: as a note says");
 }
+
+# what is none is neither a picture nor a preview
+foreach my $bad (qw(base64 not-a-picture huge-header-png))
+{
+	$id = streamed("[[mock bad=$bad]] a fawn", %two);
+	ends($id, 'failed', 'unknown', $bad);
+	is($bambi->sql("SELECT charged FROM bambi.usage_events
+		WHERE generation_id = '$id'"), 'yes', "$bad: but is paid");
+}
+
+# ---- what a worker has begun, and another one ends
+
+my $has_preview = 'SELECT EXISTS (SELECT FROM bambi.previews)';
+$id = streamed('[[mock pause=1500]] a fawn over a restart', %two);
+ok($bambi->poll($has_preview), 'there is a preview');
+$bambi->node->restart;
+$bambi->wait_for_status($id, 'succeeded', 'it succeeds after a restart');
+no_preview('alice', $id, 'without its preview');
+$id = streamed('[[mock pause=30000]] a fawn whose courier dies', %two);
+ok($bambi->poll($has_preview), 'there is a preview');
+$bambi->kill9($bambi->courier_pid);
+ends($id, 'uncertain', 'courier_died', 'a death in the middle');
 
 is($bambi->sql('SELECT count(*) FROM bambi.previews'), 0,
 	'no preview is left at all');

@@ -38,7 +38,11 @@ typedef struct Courier
 	pid_t		keeper;
 	int			fd;
 	char		directory[64];
-	char		sealed[2048];	/* after driver_configure */
+
+	/* after driver_configure */
+	char		kid[JWE_MAX_NAME + 1];	/* of the key to seal to */
+	char		public_pem[2048];
+	char		sealed[2048];
 } Courier;
 
 /* What all jobs of these tests have in common; a name each to be unlike. */
@@ -113,6 +117,23 @@ driver_send(Courier *c, FrameType type, uint64_t tag, const char *key,
 		driver_die("send");
 }
 
+/* A picture that the job of this tag, which follows, edits. */
+static inline void
+driver_send_picture(Courier *c, uint64_t tag, uint32_t position,
+					const void *bytes, size_t len)
+{
+	FrameHead	head = {.type = FRAME_PICTURE,.tag = tag,.attempt = 1};
+	uint8_t		out[FRAME_HEAD_SIZE];
+
+	memset(head.id, (int) (tag & 0xff), 16);
+	head.status = position;
+	head.picture_len = (uint32_t) len;
+	frame_encode(&head, out);
+	if (send(c->fd, out, sizeof(out), MSG_NOSIGNAL) < 0 ||
+		send(c->fd, bytes, len, MSG_NOSIGNAL) < 0)
+		driver_die("send");
+}
+
 static inline bool
 driver_read(int fd, void *out, size_t len)
 {
@@ -171,6 +192,21 @@ driver_await(int fd, FrameType type, Frame *frame)
 	return false;
 }
 
+/* The outcome's JSON, which is freed with json_decref. */
+static inline json_t *
+driver_json(const Frame *frame)
+{
+	return json_loadb(frame->json, frame->head.json_len, 0, NULL);
+}
+
+static inline const char *
+driver_text(const json_t *json, const char *name)
+{
+	const char *text = json_string_value(json_object_get(json, name));
+
+	return text != NULL ? text : "";
+}
+
 /*
  * Sends settings with a key service and, beside it, more members; then
  * c->sealed is a key of DRIVER_USER for openai.
@@ -199,13 +235,14 @@ driver_configure(Courier *c, const char *more)
 	if (!driver_await(c->fd, FRAME_SEALING_KEY, &frame))
 		driver_die("no sealing key");
 	json = json_loadb(frame.json, frame.head.json_len, 0, NULL);
-	if (jwe_seal(json_string_value(json_object_get(json, "public_key")),
-				 json_string_value(json_object_get(json, "kid")),
-				 DRIVER_USER, "openai", (const uint8_t *) DRIVER_KEY,
-				 strlen(DRIVER_KEY), c->sealed,
+	snprintf(c->kid, sizeof(c->kid), "%s", driver_text(json, "kid"));
+	snprintf(c->public_pem, sizeof(c->public_pem), "%s",
+			 driver_text(json, "public_key"));
+	json_decref(json);
+	if (jwe_seal(c->public_pem, c->kid, DRIVER_USER, "openai",
+				 (const uint8_t *) DRIVER_KEY, strlen(DRIVER_KEY), c->sealed,
 				 sizeof(c->sealed)) != JWE_OK)
 		driver_die("jwe_seal");
-	json_decref(json);
 }
 
 static inline void
@@ -216,21 +253,6 @@ driver_forget_key(void)
 	snprintf(key_path, sizeof(key_path), "/tmp/bambi-unit-%d.pem",
 			 (int) getpid());
 	unlink(key_path);
-}
-
-/* The outcome's JSON, which is freed with json_decref. */
-static inline json_t *
-driver_json(const Frame *frame)
-{
-	return json_loadb(frame->json, frame->head.json_len, 0, NULL);
-}
-
-static inline const char *
-driver_text(const json_t *json, const char *name)
-{
-	const char *text = json_string_value(json_object_get(json, name));
-
-	return text != NULL ? text : "";
 }
 
 /* Waits for the courier to end; its exit status, or -1. */

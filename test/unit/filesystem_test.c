@@ -101,19 +101,25 @@ count(void)
 }
 
 static Next
-put(char **location)
+put_as(const char *format, char **location)
 {
 	Picture		picture = {.bytes = bytes,.len = sizeof(bytes)};
 	StoredImage image = {
 		.user = USER,
 		.generation = "00000000-0000-7000-8000-000000000002",
 		.position = 1,
-		.format = "png",
+		.format = format,
 		.sha256 = HASH,
 		.picture = &picture
 	};
 
 	return store->put(&x, &image, location);
+}
+
+static Next
+put(char **location)
+{
+	return put_as("png", location);
 }
 
 static bool
@@ -257,6 +263,25 @@ check_race(void)
 	empty();
 }
 
+/* All that a provider may make. */
+static void
+check_formats(void)
+{
+	static const char *const formats[] = {"png", "jpeg", "webp", "gif"};
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+	{
+		char	   *location = NULL;
+		Picture		picture = {0};
+
+		CHECK(put_as(formats[i], &location) == NEXT_DONE &&
+			  store->get(&x, location, &picture) == NEXT_DONE &&
+			  store->erase(&x, location, now_us() + SECOND_US) == NEXT_DONE,
+			  "a %s is put, read and erased", formats[i]);
+		free(picture.bytes);
+	}
+}
+
 static void
 check_locations(void)
 {
@@ -264,7 +289,7 @@ check_locations(void)
 		"", "/", "..", "/etc/passwd", "../" LOCATION, "/" LOCATION,
 		LOCATION "/", LOCATION "x", LOCATION ".4711-0",
 		USER "/ac/" HASH ".png", USER "/../" HASH ".png",
-		USER "/ab/" HASH, USER "/ab/" HASH ".gif",
+		USER "/ab/" HASH, USER "/ab/" HASH ".bmp",
 		USER "/ab/../" HASH ".png",
 		"00000000-0000-7000-8000-00000000000/ab/" HASH ".png",
 		"../../../../../../../../../../../..../ab/" HASH ".png",
@@ -380,6 +405,7 @@ main(void)
 	check_put();
 	check_erase();
 	check_race();
+	check_formats();
 	check_locations();
 	check_faults();
 

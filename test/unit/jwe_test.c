@@ -13,6 +13,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "../../src/courier/keyservices/oaep.h"
 #include "../../src/protocol/jwe.h"
 #include "check.h"
 
@@ -42,21 +43,14 @@ print_public(EVP_PKEY *of)
 static bool
 unwrap(const Jwe *jwe, uint8_t cek[JWE_CEK_SIZE])
 {
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
 	uint8_t		out[JWE_MAX_RSA_BYTES];
-	size_t		len = sizeof(out);
-	bool		ok;
+	size_t		len;
 
-	ok = EVP_PKEY_decrypt_init(context) == 1 &&
-		EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
-		EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) == 1 &&
-		EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) == 1 &&
-		EVP_PKEY_decrypt(context, out, &len, jwe->wrapped,
-						 jwe->wrapped_len) == 1 && len == JWE_CEK_SIZE;
-	if (ok)
-		memcpy(cek, out, JWE_CEK_SIZE);
-	EVP_PKEY_CTX_free(context);
-	return ok;
+	if (!oaep_unwrap(key, jwe->wrapped, jwe->wrapped_len, out, &len) ||
+		len != JWE_CEK_SIZE)
+		return false;
+	memcpy(cek, out, JWE_CEK_SIZE);
+	return true;
 }
 
 /* All the way; JWE_OK and the plain text, or why not. */
@@ -295,6 +289,70 @@ check_headers(void)
 			  "bad header number %zu does not", i);
 }
 
+/*
+ * RFC 7516, appendix A.1.  It wraps its data key by RSA-OAEP with SHA-1 and
+ * for a key of 2048 bits, so as a whole it must not parse.  The other half,
+ * A256GCM over the protected header as it came, is ours: it has to open with
+ * the data key that the RFC gives.  (A.2 and A.3 have neither.)
+ */
+static void
+check_rfc7516(void)
+{
+	static const char compact[] =
+	"eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ."
+	"OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJRgckCL9kiMT03JGe"
+	"ipsEdY3mx_etLbbWSrFr05kLzcSr4qKAq7YN7e9jwQRb23nfa6c9d-StnImGyFDb"
+	"Sv04uVuxIp5Zms1gNxKKK2Da14B8S4rzVRltdYwam_lDp5XnZAYpQdb76FdIKLaV"
+	"mqgfwX7XWRxv2322i-vDxRfqNzo_tETKzpVLzfiwQyeyPGLBIO56YJ7eObdv0je8"
+	"1860ppamavo35UgoRdbYaBcoh9QcfylQr66oc6vFWXRcZ_ZT2LawVCWTIy3brGPi"
+	"6UklfCpIMfIjf7iGdXKHzg."
+	"48V1_ALb6US04U3b."
+	"5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6ji"
+	"SdiwkIr3ajwQzaBtQD_A."
+	"XFBoMYUZodetZdvTiFvSkQ";
+	static const uint8_t cek[JWE_CEK_SIZE] = {
+		177, 161, 244, 128, 84, 143, 225, 115, 63, 180, 3, 255, 107, 154, 212,
+		246, 138, 7, 110, 91, 112, 46, 34, 105, 47, 130, 203, 46, 122, 234, 64,
+		252
+	};
+	static const uint8_t iv[12] = {
+		227, 197, 117, 252, 2, 219, 233, 68, 180, 225, 77, 219
+	};
+	static const uint8_t tag[16] = {
+		92, 80, 104, 49, 133, 25, 161, 215, 173, 101, 219, 211, 136, 91, 210,
+		145
+	};
+	static const uint8_t ciphertext[] = {
+		229, 236, 166, 241, 53, 191, 115, 196, 174, 43, 73, 109, 39, 122, 233,
+		96, 140, 206, 120, 52, 51, 237, 48, 11, 190, 219, 186, 80, 111, 104,
+		50, 142, 47, 167, 59, 61, 181, 127, 196, 21, 40, 82, 242, 32, 123, 143,
+		168, 226, 73, 216, 176, 144, 138, 247, 106, 60, 16, 205, 160, 109, 64,
+		63, 192
+	};
+	static const char plain[] =
+	"The true sign of intelligence is not knowledge but imagination.";
+	static Jwe	jwe;
+	static uint8_t out[JWE_MAX_PLAINTEXT + 1];
+	size_t		out_len;
+
+	CHECK(jwe_parse(compact, strlen(compact), &jwe) == JWE_FAILED,
+		  "RFC 7516 A.1 wraps with SHA-1, and does not parse");
+
+	memset(&jwe, 0, sizeof(jwe));
+	jwe.aad_len = (size_t) (strchr(compact, '.') - compact);
+	memcpy(jwe.aad, compact, jwe.aad_len);
+	memcpy(jwe.iv, iv, sizeof(iv));
+	memcpy(jwe.tag, tag, sizeof(tag));
+	memcpy(jwe.ciphertext, ciphertext, sizeof(ciphertext));
+	jwe.ciphertext_len = sizeof(ciphertext);
+	CHECK(jwe_open(&jwe, cek, out, &out_len) == JWE_OK &&
+		  out_len == strlen(plain) && strcmp((char *) out, plain) == 0,
+		  "what it encrypts with A256GCM opens with its data key");
+	jwe.aad[0] ^= 1;
+	CHECK(jwe_open(&jwe, cek, out, &out_len) == JWE_FAILED,
+		  "but not under another header");
+}
+
 int
 main(void)
 {
@@ -306,6 +364,7 @@ main(void)
 	check_keys();
 	check_mutations();
 	check_headers();
+	check_rfc7516();
 
 	free(public_pem);
 	EVP_PKEY_free(key);

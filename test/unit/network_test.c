@@ -11,12 +11,8 @@
  */
 #include "driver.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-
-#include <netinet/in.h>
-
 #include "check.h"
+#include "server.h"
 
 #define PNG \
 	"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA" \
@@ -32,43 +28,10 @@
 #define IS_SANITIZED	false
 #endif
 
-static int	listener;
-static int	port;
-static atomic_int connections;
-static atomic_int requests;		/* whose body came whole */
-static atomic_bool is_seen;		/* a byte of a silent connection */
-
 static Courier courier;
 static uint64_t next_tag = 1;
 
 /* ---- the provider ---- */
-
-static bool
-say(int fd, const char *text, size_t len)
-{
-	while (len > 0)
-	{
-		ssize_t		n = send(fd, text, len, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		text += n;
-		len -= (size_t) n;
-	}
-	return true;
-}
-
-static bool
-answer(int fd, const char *status, const char *headers, const char *body)
-{
-	char		head[4096];
-
-	snprintf(head, sizeof(head),
-			 "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
-			 "X-Request-Id: req_unit\r\n%sContent-Length: %zu\r\n\r\n",
-			 status, headers, strlen(body));
-	return say(fd, head, strlen(head)) && say(fd, body, strlen(body));
-}
 
 /* A picture of len base64 characters; told says whether its length is. */
 static bool
@@ -88,46 +51,48 @@ answer_large(int fd, size_t len, bool told)
 	else
 		snprintf(head, sizeof(head),
 				 "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
-	ok = say(fd, head, strlen(head)) && say(fd, before, strlen(before));
+	ok = server_say(fd, head, strlen(head)) &&
+		server_say(fd, before, strlen(before));
 	for (; ok && len > 0; len -= sizeof(chunk))
-		ok = say(fd, chunk, sizeof(chunk));
-	return ok && say(fd, after, strlen(after)) && told;
+		ok = server_say(fd, chunk, sizeof(chunk));
+	return ok && server_say(fd, after, strlen(after)) && told;
 }
 
-/* Does what the request says; false if the connection is to be closed. */
+/* Does what the request says. */
 static bool
-behave(int fd, const char *request, int nth)
+behave(int fd, const char *request, size_t len, int nth)
 {
 	static const char large_head[] =
 	"X-Much: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
 	int			i;
 
+	(void) len;
 	if (strstr(request, "please answer") != NULL)
-		return answer(fd, "200 OK", "", ANSWER);
+		return server_answer(fd, "200 OK", "", ANSWER);
 	if (strstr(request, "die on reuse") != NULL)
-		return nth == 1 ? answer(fd, "200 OK", "", ANSWER) : false;
+		return nth == 1 ? server_answer(fd, "200 OK", "", ANSWER) : false;
 	if (strstr(request, "rate limit") != NULL)
-		return answer(fd, "429 Too Many Requests",
-					  "Retry-After: 7\r\n",
-					  "{\"error\":{\"message\":\"slow down, " DRIVER_KEY "\","
-					  "\"type\":\"requests\",\"code\":\"rate_limit_exceeded\"}}");
+		return server_answer(fd, "429 Too Many Requests",
+							 "Retry-After: 7\r\n",
+							 "{\"error\":{\"message\":\"slow down, " DRIVER_KEY "\","
+							 "\"type\":\"requests\",\"code\":\"rate_limit_exceeded\"}}");
 	if (strstr(request, "go elsewhere") != NULL)
-		return answer(fd, "302 Found",
-					  "Location: http://127.0.0.1:1/\r\n", "{}");
+		return server_answer(fd, "302 Found",
+							 "Location: http://127.0.0.1:1/\r\n", "{}");
 	if (strstr(request, "half an answer") != NULL)
 	{
 		static const char half[] = "HTTP/1.1 200 OK\r\n"
 		"Content-Length: 900\r\n\r\n{\"data\":[";
 
-		say(fd, half, strlen(half));
+		server_say(fd, half, strlen(half));
 		return false;
 	}
 	if (strstr(request, "endless head") != NULL)
 	{
-		say(fd, "HTTP/1.1 200 OK\r\n", 17);
+		server_say(fd, "HTTP/1.1 200 OK\r\n", 17);
 		for (i = 0; i < 4000; i++)
 		{
-			if (!say(fd, large_head, strlen(large_head)))
+			if (!server_say(fd, large_head, strlen(large_head)))
 				break;
 		}
 		return false;
@@ -141,88 +106,9 @@ behave(int fd, const char *request, int nth)
 	if (strstr(request, "large and untold") != NULL)
 		return answer_large(fd, 1024 * 1024, false);
 	if (strstr(request, "no picture") != NULL)
-		return answer(fd, "200 OK", "",
-					  "{\"data\":[{\"b64_json\":\"aGVsbG8gd29ybGQ=\"}]}");
+		return server_answer(fd, "200 OK", "",
+							 "{\"data\":[{\"b64_json\":\"aGVsbG8gd29ybGQ=\"}]}");
 	return false;
-}
-
-static void *
-serve(void *arg)
-{
-	int			fd = (int) (intptr_t) arg;
-	char		request[65536];
-	size_t		len = 0;
-	int			nth = 0;
-
-	for (;;)
-	{
-		char	   *end;
-		char	   *length;
-		size_t		whole;
-		ssize_t		n = recv(fd, request + len, sizeof(request) - 1 - len, 0);
-
-		if (n <= 0)
-			break;
-		if (request[0] == 0x16)
-		{
-			/* a TLS handshake, which is never answered */
-			is_seen = true;
-			continue;
-		}
-		len += (size_t) n;
-		request[len] = '\0';
-		end = strstr(request, "\r\n\r\n");
-		if (end == NULL)
-			continue;
-		length = strstr(request, "Content-Length: ");
-		whole = (size_t) (end + 4 - request) +
-			(length != NULL ? (size_t) atol(length + 16) : 0);
-		if (len < whole)
-			continue;
-		requests++;
-		len = 0;
-		if (!behave(fd, request, ++nth))
-			break;
-	}
-	shutdown(fd, SHUT_RDWR);
-	close(fd);
-	return NULL;
-}
-
-static void *
-accept_all(void *arg)
-{
-	(void) arg;
-	for (;;)
-	{
-		pthread_t	thread;
-		int			fd = accept(listener, NULL, NULL);
-
-		if (fd < 0)
-			return NULL;
-		connections++;
-		pthread_create(&thread, NULL, serve, (void *) (intptr_t) fd);
-		pthread_detach(thread);
-	}
-}
-
-static void
-start_provider(void)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)
-	};
-	socklen_t	len = sizeof(address);
-	pthread_t	thread;
-
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(listener, (struct sockaddr *) &address, len) != 0 ||
-		listen(listener, 256) != 0 ||
-		getsockname(listener, (struct sockaddr *) &address, &len) != 0)
-		driver_die("listen");
-	port = ntohs(address.sin_port);
-	pthread_create(&thread, NULL, accept_all, NULL);
 }
 
 /* ---- the jobs ---- */
@@ -249,7 +135,7 @@ here(const char *scheme)
 {
 	static char url[64];
 
-	snprintf(url, sizeof(url), "%s://127.0.0.1:%d/v1", scheme, port);
+	snprintf(url, sizeof(url), "%s://127.0.0.1:%d/v1", scheme, server_port);
 	return url;
 }
 
@@ -299,9 +185,10 @@ check_answers(void)
 		  strstr(frame.json, "\"charged\":\"yes\"") != NULL &&
 		  strstr(frame.json, "\"key\":\"valid\"") != NULL,
 		  "an answer succeeds, and proves the key");
-	before = connections;
+	before = server_connections;
 	frame = perform("please answer");
-	CHECK(connections == before && frame.head.status == RESULT_SUCCEEDED,
+	CHECK(server_connections == before &&
+		  frame.head.status == RESULT_SUCCEEDED,
 		  "the connection is used again");
 
 	frame = perform("rate limit");
@@ -311,9 +198,10 @@ check_answers(void)
 	CHECK(strstr(frame.json, "unit0123") == NULL,
 		  "a key that the provider echoes is not passed on");
 
-	before = requests;
+	before = server_requests;
 	frame = perform("go elsewhere");
-	CHECK(frame.head.status != RESULT_SUCCEEDED && requests == before + 1,
+	CHECK(frame.head.status != RESULT_SUCCEEDED &&
+		  server_requests == before + 1,
 		  "a redirect is not followed");
 	frame = perform("no picture");
 	CHECK(is(&frame, RESULT_FAILED, true, "\"unknown\""),
@@ -332,17 +220,17 @@ check_deaths(void)
 		  "an answer that breaks off is uncertain");
 
 	frame = perform("die on reuse");
-	before = requests;
+	before = server_requests;
 	frame = perform("die on reuse");
-	CHECK(requests == before + 1,
+	CHECK(server_requests == before + 1,
 		  "on a kept connection that dies the paid request is sent once");
 	CHECK(is(&frame, RESULT_UNCERTAIN, true, "\"provider_unavailable\""),
 		  "and is uncertain");
 
-	before = requests;
+	before = server_requests;
 	frame = perform("die at once");
 	CHECK(is(&frame, RESULT_UNCERTAIN, true, "\"provider_unavailable\"") &&
-		  requests == before + 1,
+		  server_requests == before + 1,
 		  "the same on a fresh one");
 
 	send_job("http://127.0.0.1:1/v1", "\"127.0.0.1/32\"", "please answer");
@@ -383,7 +271,7 @@ check_addresses(void)
 		"127.0.0.1.", "127.255.255.254"
 	};
 	static const char *const schemes[] = {"http", "https"};
-	int			before = connections;
+	int			before = server_connections;
 	size_t		i;
 	size_t		j;
 	Frame		frame;
@@ -395,13 +283,13 @@ check_addresses(void)
 			char		url[128];
 
 			snprintf(url, sizeof(url), "%s://%s:%d/v1", schemes[j],
-					 spellings[i], port);
+					 spellings[i], server_port);
 			send_job(url, "", "please answer");
 			frame = next_outcome();
 			CHECK((frame.head.flags & FRAME_FLAG_WROTE) == 0 &&
 				  (frame.head.status == RESULT_FAILED ||
 				   frame.head.status == RESULT_RETRY) &&
-				  connections == before,
+				  server_connections == before,
 				  "%s://%s reaches nobody", schemes[j], spellings[i]);
 		}
 	}
@@ -429,17 +317,18 @@ check_cancel(void)
 {
 	Frame		frame;
 	uint64_t	tag;
-	int			before = requests;
+	int			before = server_requests;
 	int			left;
 
-	is_seen = false;
+	server_is_seen = false;
 	tag = send_job(here("https"), "\"127.0.0.1/32\"", "please answer");
-	for (left = PATIENCE_MS; left > 0 && !is_seen; left--)
+	for (left = PATIENCE_MS; left > 0 && !server_is_seen; left--)
 		driver_sleep(1);
 	driver_send(&courier, FRAME_CANCEL, tag, "", "");
 	frame = next_outcome();
-	CHECK(is_seen && is(&frame, RESULT_CANCELLED, false, "\"cancelled\"") &&
-		  requests == before,
+	CHECK(server_is_seen &&
+		  is(&frame, RESULT_CANCELLED, false, "\"cancelled\"") &&
+		  server_requests == before,
 		  "a call that still connects is cancelled, and nothing was written");
 }
 
@@ -498,7 +387,7 @@ main(void)
 	signal(SIGPIPE, SIG_IGN);
 	setenv("http_proxy", "http://127.0.0.1:1/", 1);
 	setenv("https_proxy", "http://127.0.0.1:1/", 1);
-	start_provider();
+	server_start(behave);
 	courier = driver_start();
 	driver_configure(&courier, ",\"max_response_bytes\":4194304,"
 					 "\"byte_budget\":3145728,\"call_timeout_ms\":15000");

@@ -191,6 +191,26 @@ check_pictures(void)
 	json_decref(document);
 }
 
+/* As LiteLLM fills it in. */
+static void
+check_zeros(void)
+{
+	const Usage *usage;
+	Play		play;
+
+	begin(&play, "any", json_object(), json_object());
+	usage = &play.outcome.usage;
+	CHECK(play_answer(&play, 200, "{\"data\":[{\"url\":\"https://x.example/1\","
+					  "\"b64_json\":null}],\"usage\":{\"total_tokens\":0,"
+					  "\"input_tokens\":0,\"input_tokens_details\":"
+					  "{\"image_tokens\":0,\"text_tokens\":0},"
+					  "\"output_tokens\":0}}", 9) == NEXT_DONE &&
+		  usage->total == -1 && usage->text_input == -1 &&
+		  usage->image_input == -1 && usage->image_output == -1 &&
+		  usage->text_output == -1, "a picture of no tokens was not counted");
+	play_end(&play);
+}
+
 /* By address, as DALL-E answers if not asked for bytes. */
 static void
 check_addresses(void)
@@ -356,6 +376,7 @@ main(void)
 	check_request();
 	check_families();
 	check_pictures();
+	check_zeros();
 	check_addresses();
 	check_many_pictures();
 	check_few_facts();

@@ -16,11 +16,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "../secret_file.h"
 #include "keyservice.h"
+#include "oaep.h"
+#include "public_key.h"
 
 /* Bytes of the public key's hash that name the key. */
 #define THUMBPRINT	16
@@ -28,10 +29,10 @@
 static EVP_PKEY *private_key;
 static char private_kid[JWE_MAX_NAME + 1];
 
+static void forget(void);
 static const char *read_key(const char *path, const char *data_directory,
 							EVP_PKEY **key);
 static bool name_key(const char *path, EVP_PKEY *key, char *kid);
-static char *print_public_key(Arena *arena, EVP_PKEY *key);
 
 static Next
 open_file(Exchange *x, SealingKey *sealing_key)
@@ -41,9 +42,7 @@ open_file(Exchange *x, SealingKey *sealing_key)
 	const char *problem;
 	EVP_PKEY   *key = NULL;
 
-	EVP_PKEY_free(private_key);
-	private_key = NULL;
-
+	forget();
 	if (path == NULL || path[0] == '\0')
 		return exchange_fail(x, FAULT_KEY_SERVICE_DOWN,
 							 "bambi.key_file is not set");
@@ -52,7 +51,7 @@ open_file(Exchange *x, SealingKey *sealing_key)
 		problem = " has a name or a public key that cannot be used";
 	if (problem == NULL)
 	{
-		sealing_key->public_pem = print_public_key(x->arena, key);
+		sealing_key->public_pem = public_key_print(x->arena, key);
 		if (sealing_key->public_pem == NULL)
 			problem = " has a public key that cannot be written";
 	}
@@ -88,8 +87,7 @@ read_key(const char *path, const char *data_directory, EVP_PKEY **key)
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	if (*key == NULL || EVP_PKEY_get_base_id(*key) != EVP_PKEY_RSA)
 		problem = " holds no RSA private key in PEM form";
-	else if (EVP_PKEY_get_bits(*key) < JWE_MIN_RSA_BITS ||
-			 EVP_PKEY_get_size(*key) > JWE_MAX_RSA_BYTES)
+	else if (!public_key_is_fine(*key))
 		problem = " must hold a key of 3072 to 8192 bits";
 	if (problem != NULL)
 	{
@@ -130,49 +128,30 @@ name_key(const char *path, EVP_PKEY *key, char *kid)
 	return true;
 }
 
-static char *
-print_public_key(Arena *arena, EVP_PKEY *key)
-{
-	BIO		   *bio = BIO_new(BIO_s_mem());
-	char	   *pem = NULL;
-	char	   *bytes;
-	long		len;
-
-	if (bio != NULL && PEM_write_bio_PUBKEY(bio, key) == 1)
-	{
-		len = BIO_get_mem_data(bio, &bytes);
-		pem = arena_strndup(arena, bytes, (size_t) len);
-	}
-	BIO_free(bio);
-	return pem;
-}
-
 static Next
 unwrap(Exchange *x, const char *kid, const uint8_t *wrapped,
 	   size_t wrapped_len, uint8_t cek[JWE_CEK_SIZE])
 {
-	EVP_PKEY_CTX *context;
 	uint8_t		out[JWE_MAX_RSA_BYTES];
-	size_t		out_len = sizeof(out);
+	size_t		out_len;
 	bool		ok;
 
 	if (private_key == NULL || strcmp(kid, private_kid) != 0)
 		return exchange_fail(x, FAULT_KEY_UNREADABLE, NULL);
 
-	context = EVP_PKEY_CTX_new(private_key, NULL);
-	ok = context != NULL &&
-		EVP_PKEY_decrypt_init(context) == 1 &&
-		EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
-		EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) == 1 &&
-		EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) == 1 &&
-		EVP_PKEY_decrypt(context, out, &out_len, wrapped, wrapped_len) == 1 &&
+	ok = oaep_unwrap(private_key, wrapped, wrapped_len, out, &out_len) &&
 		out_len == JWE_CEK_SIZE;
-	EVP_PKEY_CTX_free(context);
-	ERR_clear_error();
 	if (ok)
 		memcpy(cek, out, JWE_CEK_SIZE);
 	OPENSSL_cleanse(out, sizeof(out));
 	return ok ? NEXT_DONE : exchange_fail(x, FAULT_KEY_UNREADABLE, NULL);
+}
+
+static void
+forget(void)
+{
+	EVP_PKEY_free(private_key);
+	private_key = NULL;
 }
 
 const KeyServiceAdapter keyservice_file = {
@@ -181,4 +160,5 @@ const KeyServiceAdapter keyservice_file = {
 	"lies in a file on this machine",
 	.open = open_file,
 	.unwrap = unwrap,
+	.forget = forget,
 };

@@ -11,6 +11,8 @@
 
 static const KeyServiceAdapter *const adapters[] = {
 	&keyservice_file,
+	&keyservice_vault,
+	&keyservice_awskms,
 };
 
 const KeyServiceAdapter *

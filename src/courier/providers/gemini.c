@@ -329,18 +329,6 @@ add_tokens(long *sum, long tokens)
 	*sum = (*sum > 0 ? *sum : 0) + tokens;
 }
 
-/* A count, or -1. */
-static long
-read_tokens(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-	json_int_t	tokens = json_integer_value(value);
-
-	if (!json_is_integer(value) || tokens < 0 || tokens > INT_MAX)
-		return -1;
-	return (long) tokens;
-}
-
 /* Of a list of modalities; -1 if there is no such list. */
 static long
 read_modality(const json_t *usage, const char *list, const char *modality)
@@ -356,7 +344,7 @@ read_modality(const json_t *usage, const char *list, const char *modality)
 															 "modality"));
 
 		if (name != NULL && strcmp(name, modality) == 0)
-			add_tokens(&sum, read_tokens(detail, "tokenCount"));
+			add_tokens(&sum, exchange_count(detail, "tokenCount"));
 	}
 	return sum;
 }
@@ -373,7 +361,7 @@ add_usage(const json_t *usage, bool has_picture, Usage *sum)
 				   read_modality(usage, "promptTokensDetails", "IMAGE"));
 	}
 	else
-		add_tokens(&sum->text_input, read_tokens(usage, "promptTokenCount"));
+		add_tokens(&sum->text_input, exchange_count(usage, "promptTokenCount"));
 	add_tokens(&sum->text_input_cached,
 			   read_modality(usage, "cacheTokensDetails", "TEXT"));
 	add_tokens(&sum->image_input_cached,
@@ -387,34 +375,19 @@ add_usage(const json_t *usage, bool has_picture, Usage *sum)
 	}
 	else
 		add_tokens(has_picture ? &sum->image_output : &sum->text_output,
-				   read_tokens(usage, "candidatesTokenCount"));
+				   exchange_count(usage, "candidatesTokenCount"));
 	/* thoughts are paid like words */
-	add_tokens(&sum->text_output, read_tokens(usage, "thoughtsTokenCount"));
-	add_tokens(&sum->total, read_tokens(usage, "totalTokenCount"));
+	add_tokens(&sum->text_output, exchange_count(usage, "thoughtsTokenCount"));
+	add_tokens(&sum->total, exchange_count(usage, "totalTokenCount"));
 }
 
 /* ---- pictures and words ---- */
-
-/* The scanner has left a picture's index in its place; -1 if it has not. */
-static int
-read_index(const json_t *part, const Reply *reply)
-{
-	const json_t *data = json_object_get(json_object_get(part, "inlineData"),
-										 "data");
-	const char *text = json_string_value(data);
-	int			index;
-
-	if (text == NULL || text[0] < '0' || text[0] > '9' || text[1] != '\0')
-		return -1;
-	index = text[0] - '0';
-	return index < reply->picture_count ? index : -1;
-}
 
 /* Hands a part's picture over, if it has one that is whole. */
 static void
 take_picture(Exchange *x, const json_t *part, Outcome *outcome)
 {
-	int			index = read_index(part, &x->reply);
+	int			index = exchange_picture_index(x, json_object_get(json_object_get(part, "inlineData"), "data"));
 	Picture    *picture;
 
 	if (index < 0 || outcome->picture_count == MAX_PICTURES)
@@ -565,7 +538,7 @@ read_answer(Exchange *x, Outcome *outcome)
 								  has_bytes ? CHARGED_YES : CHARGED_UNKNOWN,
 								  "the provider's answer is no JSON document");
 	if (id != NULL)
-		outcome->provider_request_id = google_scrubbed(x, id, MAX_REQUEST_ID);
+		outcome->provider_request_id = exchange_scrub(x, id, MAX_REQUEST_ID);
 	add_usage(json_object_get(root, "usageMetadata"), has_bytes,
 			  &outcome->usage);
 	if (candidate == NULL)

@@ -21,7 +21,6 @@
 #include <string.h>
 
 #include "../retry.h"
-#include "../scrub.h"
 
 /* The same as for the headers that say it. */
 #define LONGEST_HINT_S	(60 * 60)
@@ -299,15 +298,6 @@ google_fail_answer(Exchange *x, FaultClass class, Charged charged,
 	exchange_fail(x, class, message);
 	x->fault.charged = charged;
 	return NEXT_FAIL;
-}
-
-char *
-google_scrubbed(Exchange *x, const char *text, size_t max_len)
-{
-	char	   *copy = arena_alloc(x->arena, max_len + 1);
-
-	scrub_text(copy, max_len + 1, text, x->secret);
-	return copy;
 }
 
 Next

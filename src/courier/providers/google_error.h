@@ -21,9 +21,6 @@ extern Next google_check(Exchange *x);
 extern Next google_fail_answer(Exchange *x, FaultClass class, Charged charged,
 							   const char *message);
 
-/* A stranger's text in the arena, scrubbed and cut to its limit in bytes. */
-extern char *google_scrubbed(Exchange *x, const char *text, size_t max_len);
-
 /*
  * The end of several calls of which the last one failed: a failure if no
  * picture has come, else what there is, with a note.

@@ -155,24 +155,10 @@ imagen_body(Exchange *x, const Generation *g)
 
 /* ---- reading ---- */
 
-/* The scanner has left a picture's index in its place; -1 if it has not. */
-static int
-read_index(const json_t *prediction, const Reply *reply)
-{
-	const char *text =
-	json_string_value(json_object_get(prediction, "bytesBase64Encoded"));
-	int			index;
-
-	if (text == NULL || text[0] < '0' || text[0] > '9' || text[1] != '\0')
-		return -1;
-	index = text[0] - '0';
-	return index < reply->picture_count ? index : -1;
-}
-
 static void
 take_picture(Exchange *x, const json_t *prediction, Outcome *outcome)
 {
-	int			index = read_index(prediction, &x->reply);
+	int			index = exchange_picture_index(x, json_object_get(prediction, "bytesBase64Encoded"));
 	const char *prompt = json_string_value(json_object_get(prediction,
 														   "prompt"));
 	OutcomePicture *taken;
@@ -184,8 +170,8 @@ take_picture(Exchange *x, const json_t *prediction, Outcome *outcome)
 	taken->picture = x->reply.pictures[index];
 	memset(&x->reply.pictures[index], 0, sizeof(Picture));
 	if (prompt != NULL)
-		taken->revised_prompt = google_scrubbed(x, prompt,
-												MAX_REVISED_PROMPT);
+		taken->revised_prompt = exchange_scrub(x, prompt,
+											   MAX_REVISED_PROMPT);
 }
 
 static Next
@@ -235,8 +221,8 @@ imagen_read(Exchange *x, const Generation *g, Outcome *outcome)
 	if (outcome->picture_count == 0)
 		return fail_empty(x, predictions, reason);
 	if (outcome->picture_count < wanted_pictures(g))
-		outcome->note = google_scrubbed(x, reason != NULL ? reason :
-										"some of the pictures were filtered",
-										FAULT_MESSAGE_MAX);
+		outcome->note = exchange_scrub(x, reason != NULL ? reason :
+									   "some of the pictures were filtered",
+									   FAULT_MESSAGE_MAX);
 	return NEXT_DONE;
 }

@@ -11,8 +11,6 @@
  */
 #include "openai.h"
 
-#include "../scrub.h"
-
 /* exchange.step */
 #define ASK		0
 #define READ	1
@@ -29,13 +27,8 @@ static const char *
 read_request_id(Exchange *x)
 {
 	const char *id = exchange_reply_header(x, "x-request-id");
-	char	   *copy;
 
-	if (id == NULL)
-		return NULL;
-	copy = arena_alloc(x->arena, MAX_REQUEST_ID + 1);
-	scrub_text(copy, MAX_REQUEST_ID + 1, id, x->secret);
-	return copy;
+	return id != NULL ? exchange_scrub(x, id, MAX_REQUEST_ID) : NULL;
 }
 
 static Next

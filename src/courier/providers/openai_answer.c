@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "../scrub.h"
 #include "openai.h"
 
 /* What dall-e-3 takes as a prompt, four bytes each. */
@@ -92,39 +91,45 @@ openai_has_result(Exchange *x)
 
 /* ---- tokens ---- */
 
-/* A count of tokens, or -1. */
-static long
-read_tokens(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-	json_int_t	tokens = json_integer_value(value);
-
-	if (!json_is_integer(value) || tokens < 0 || tokens > INT_MAX)
-		return -1;
-	return (long) tokens;
-}
-
 static void
 read_usage(const json_t *usage, const Generation *g, Usage *tokens)
 {
+	static const Usage not_counted = {-1, -1, -1, -1, -1, -1, -1};
 	const json_t *input = json_object_get(usage, "input_tokens_details");
 	const json_t *output = json_object_get(usage, "output_tokens_details");
 
-	tokens->text_input = read_tokens(input, "text_tokens");
+	tokens->text_input = exchange_count(input, "text_tokens");
 	tokens->text_input_cached = -1;
-	tokens->image_input = read_tokens(input, "image_tokens");
+	tokens->image_input = exchange_count(input, "image_tokens");
 	tokens->image_input_cached = -1;
-	tokens->image_output = read_tokens(output, "image_tokens");
-	tokens->text_output = read_tokens(output, "text_tokens");
-	tokens->total = read_tokens(usage, "total_tokens");
+	tokens->image_output = exchange_count(output, "image_tokens");
+	tokens->text_output = exchange_count(output, "text_tokens");
+	tokens->total = exchange_count(usage, "total_tokens");
+
+	/* a gateway's zeros, where the server behind it has not counted */
+	if (tokens->total == 0)
+	{
+		*tokens = (Usage)
+		{
+			-1, -1, -1, -1, -1, -1, -1
+		};
+		return;
+	}
+
+	/* a gateway's zeros, where the server behind it has not counted */
+	if (tokens->total == 0)
+	{
+		*tokens = not_counted;
+		return;
+	}
 
 	/* without details: text in, or an edit's pictures; and a picture out */
 	if (!json_is_object(input) && g->input_count == 0)
-		tokens->text_input = read_tokens(usage, "input_tokens");
+		tokens->text_input = exchange_count(usage, "input_tokens");
 	else if (!json_is_object(input))
-		tokens->image_input = read_tokens(usage, "input_tokens");
+		tokens->image_input = exchange_count(usage, "input_tokens");
 	if (!json_is_object(output))
-		tokens->image_output = read_tokens(usage, "output_tokens");
+		tokens->image_output = exchange_count(usage, "output_tokens");
 }
 
 /* What is known of both. */
@@ -151,19 +156,6 @@ add_usage(const json_t *usage, const Generation *g, Usage *sum)
 
 /* ---- pictures ---- */
 
-/* The scanner has left a picture's index in its place; -1 if it has not. */
-static int
-read_index(const json_t *item, const Reply *reply)
-{
-	const char *text = json_string_value(json_object_get(item, "b64_json"));
-	int			index;
-
-	if (text == NULL || text[0] < '0' || text[0] > '9' || text[1] != '\0')
-		return -1;
-	index = text[0] - '0';
-	return index < reply->picture_count ? index : -1;
-}
-
 /* An address that a picture can be fetched from, or NULL. */
 static const char *
 read_url(const json_t *item)
@@ -182,15 +174,6 @@ read_url(const json_t *item)
 	return url;
 }
 
-static char *
-scrubbed(Exchange *x, const char *text, size_t max_len)
-{
-	char	   *copy = arena_alloc(x->arena, max_len + 1);
-
-	scrub_text(copy, max_len + 1, text, x->secret);
-	return copy;
-}
-
 /* Takes a picture that is whole: of an element of "data", or of an event. */
 static void
 take_picture(Exchange *x, const json_t *item, Outcome *outcome)
@@ -198,7 +181,7 @@ take_picture(Exchange *x, const json_t *item, Outcome *outcome)
 	const char *revised = json_string_value(json_object_get(item,
 															"revised_prompt"));
 	OutcomePicture *taken = &outcome->pictures[outcome->picture_count];
-	int			index = read_index(item, &x->reply);
+	int			index = exchange_picture_index(x, json_object_get(item, "b64_json"));
 	Picture    *picture = index >= 0 ? &x->reply.pictures[index] : NULL;
 
 	if (outcome->picture_count == MAX_PICTURES)
@@ -211,7 +194,7 @@ take_picture(Exchange *x, const json_t *item, Outcome *outcome)
 	else if ((taken->url = read_url(item)) == NULL)
 		return;
 	if (revised != NULL)
-		taken->revised_prompt = scrubbed(x, revised, MAX_REVISED_PROMPT);
+		taken->revised_prompt = exchange_scrub(x, revised, MAX_REVISED_PROMPT);
 	outcome->picture_count++;
 }
 

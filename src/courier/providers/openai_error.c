@@ -3,12 +3,14 @@
  * openai_error.c
  *		What an error of the OpenAI images protocol means.
  *
- * It is judged by its code, then its type, then the HTTP status, since
+ * It is judged by its code, then its type, then the sentences that gateways
+ * let through where they put their own code, then the HTTP status, since
  * neither a 400 nor a 429 says by itself whether waiting helps.  Only what is
  * documented as not processed may be repeated without asking.
  *
  *-------------------------------------------------------------------------
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -54,6 +56,22 @@ static const ErrorCode error_codes[] = {
 };
 
 /*
+ * What a gateway such as LiteLLM says, and what it repeats of the provider
+ * behind it.  Not of a provider's own errors, which have codes: a message may
+ * quote the prompt.
+ */
+static const ErrorCode sentences[] = {
+	/* the gateway's key for the provider, not the user's for the gateway */
+	{"litellm.AuthenticationError: ", FAULT_UNKNOWN, CHARGED_NO},
+	{"was rejected by the safety system", FAULT_CONTENT_BLOCKED,
+	CHARGED_UNKNOWN},
+	{"You exceeded your current quota", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"Billing hard limit has been reached", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"You have no credits remaining", FAULT_QUOTA_EXHAUSTED, CHARGED_NO},
+	{"Invalid model name passed in", FAULT_MODEL_NOT_FOUND, CHARGED_NO},
+};
+
+/*
  * Types, and codes of such a type, that say something where no status does.
  * In a stream even an overload may come when the picture is half done.
  */
@@ -83,6 +101,22 @@ find_code(const ErrorText *text)
 			if (strcmp(error_codes[i].name, names[n]) == 0)
 				return &error_codes[i];
 		}
+	}
+	return NULL;
+}
+
+/* Where the code is no more than the HTTP status, as text. */
+static const ErrorCode *
+find_sentence(const ErrorText *text, long status)
+{
+	if (text->code == NULL || text->message == NULL ||
+		strspn(text->code, "0123456789") != strlen(text->code) ||
+		atol(text->code) != status)
+		return NULL;
+	for (size_t i = 0; i < lengthof(sentences); i++)
+	{
+		if (strstr(text->message, sentences[i].name) != NULL)
+			return &sentences[i];
 	}
 	return NULL;
 }
@@ -177,7 +211,11 @@ openai_fail(Exchange *x)
 	error_text_read(x->arena, exchange_json(x), &text);
 	/* a server that has failed is not believed about why */
 	if (status >= 400 && status < 500)
+	{
 		code = find_code(&text);
+		if (code == NULL)
+			code = find_sentence(&text, status);
+	}
 	class = code != NULL ? code->class : class_of_status(status, &text);
 	if (text.message == NULL)
 		text.message = arena_printf(x->arena,

@@ -18,8 +18,8 @@
 
 #include <openssl/crypto.h>
 
-#include "../body.h"
 #include "../jwt.h"
+#include "../secret_json.h"
 #include "../tokens.h"
 #include "google_error.h"
 
@@ -88,42 +88,10 @@ may_ask(const Exchange *x, const char *uri)
 		 is_of_google(uri));
 }
 
-/*
- * With memory that is wiped when it is freed, since the parser's copies hold
- * secrets; to be freed with release.
- */
-static json_t *
-parse(const char *text, size_t len)
-{
-	json_malloc_t allocate;
-	json_free_t plain_free;
-	json_t	   *json;
-
-	if (!body_depth_is_fine(text, len))
-		return NULL;
-	json_get_alloc_funcs(&allocate, &plain_free);
-	json_set_alloc_funcs(allocate, secret_free);
-	json = json_loadb(text, len, 0, NULL);
-	json_set_alloc_funcs(allocate, plain_free);
-	return json;
-}
-
-static void
-release(json_t *json)
-{
-	json_malloc_t allocate;
-	json_free_t plain_free;
-
-	json_get_alloc_funcs(&allocate, &plain_free);
-	json_set_alloc_funcs(allocate, secret_free);
-	json_decref(json);
-	json_set_alloc_funcs(allocate, plain_free);
-}
-
 void
 service_account_close(ServiceAccount *account)
 {
-	release(account->json);
+	secret_json_release(account->json);
 	memset(account, 0, sizeof(*account));
 }
 
@@ -139,7 +107,7 @@ service_account_open(Exchange *x, ServiceAccount *account)
 	const char *type;
 
 	memset(account, 0, sizeof(*account));
-	account->json = parse((const char *) x->secret->bytes, x->secret->len);
+	account->json = secret_json_parse((const char *) x->secret->bytes, x->secret->len);
 	type = text_of(account, "type");
 	account->email = text_of(account, "client_email");
 	account->private_key = text_of(account, "private_key");
@@ -242,7 +210,7 @@ service_account_read(Exchange *x)
 
 	if (google_check(x) != NEXT_DONE)
 		return NULL;
-	json = body != NULL ? parse(body, len) : NULL;
+	json = body != NULL ? secret_json_parse(body, len) : NULL;
 	text = json_string_value(json_object_get(json, "access_token"));
 	life = json_object_get(json, "expires_in");
 	if (text != NULL && is_token(text))
@@ -257,7 +225,7 @@ service_account_read(Exchange *x)
 					  "the token endpoint's answer holds no access token");
 		x->fault.may_repeat = true;
 	}
-	release(json);
+	secret_json_release(json);
 	/* the buffer itself is plain memory, and nobody reads it again */
 	if (body != NULL)
 		OPENSSL_cleanse((char *) body, len);

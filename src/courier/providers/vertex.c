@@ -12,6 +12,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <string.h>
+
 #include "gemini.h"
 #include "google_address.h"
 #include "google_error.h"
@@ -26,6 +28,7 @@
 #define READ_NEW_TOKEN	16		/* and the ordinal of what was refused */
 
 #define DEFAULT_LOCATION	"global"
+#define BEARER	"Bearer "
 
 /* Where the models are, by who asks; NULL, and x->fault says why. */
 static const char *
@@ -104,7 +107,7 @@ ask(Exchange *x, const Generation *g, const ServiceAccount *account,
 
 	/* never both: that is refused */
 	if (token != NULL)
-		exchange_secret_header(x, "Authorization", "Bearer ", token);
+		exchange_secret_header(x, "Authorization", BEARER, token);
 	else if (x->secret != NULL)
 		exchange_secret_header(x, "x-goog-api-key", "", x->secret);
 	if (is_check(g))
@@ -134,13 +137,27 @@ generate_by_key(Exchange *x, const Generation *g, Outcome *outcome)
 	return ask(x, g, NULL, NULL, 1);
 }
 
+/* With what it was asked; where tokens are kept it may have expired since. */
+static const Secret *
+sent_token(Exchange *x)
+{
+	const Header *header = x->request.headers;
+
+	while (header != NULL && !header->is_secret)
+		header = header->next;
+	if (header == NULL)
+		return x->secret;
+	return secret_create(x->arena,
+						 (const uint8_t *) header->value + strlen(BEARER),
+						 strlen(header->value) - strlen(BEARER));
+}
+
 /* Reads an answer to what was asked with a token. */
 static Next
 read_by_account(Exchange *x, const Generation *g, Outcome *outcome,
 				const ServiceAccount *account)
 {
 	const Secret *key = x->secret;
-	const Secret *token = service_account_token(x);
 	Next		next;
 
 	if (x->reply.status == 401)
@@ -151,8 +168,7 @@ read_by_account(Exchange *x, const Generation *g, Outcome *outcome,
 		return service_account_ask(x, account);
 	}
 	/* what an answer may echo is the token, not the key */
-	if (token != NULL)
-		x->secret = token;
+	x->secret = sent_token(x);
 	next = read_answer(x, g, outcome);
 	x->secret = key;
 	return next;

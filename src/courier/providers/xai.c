@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "../retry.h"
-#include "../scrub.h"
 #include "provider.h"
 
 /* exchange.step */
@@ -319,28 +318,6 @@ fail_charged(Exchange *x, FaultClass class, Charged charged,
 
 /* ---- reading pictures ---- */
 
-static char *
-scrubbed(Exchange *x, const char *text, size_t max_len)
-{
-	char	   *copy = arena_alloc(x->arena, max_len + 1);
-
-	scrub_text(copy, max_len + 1, text, x->secret);
-	return copy;
-}
-
-/* The scanner has left a picture's index in its place; -1 if it has not. */
-static int
-read_index(const json_t *item, const Reply *reply)
-{
-	const char *text = json_string_value(json_object_get(item, "b64_json"));
-	int			index;
-
-	if (text == NULL || text[0] < '0' || text[0] > '9' || text[1] != '\0')
-		return -1;
-	index = text[0] - '0';
-	return index < reply->picture_count ? index : -1;
-}
-
 /* Takes the picture of an item of "data", or where it is; false if neither. */
 static bool
 take_picture(Exchange *x, const json_t *item, OutcomePicture *taken)
@@ -349,7 +326,7 @@ take_picture(Exchange *x, const json_t *item, OutcomePicture *taken)
 	const char *url = json_string_value(json_object_get(item, "url"));
 	const char *revised = json_string_value(json_object_get(item,
 															"revised_prompt"));
-	int			index = read_index(item, reply);
+	int			index = exchange_picture_index(x, json_object_get(item, "b64_json"));
 
 	if (index >= 0 && !reply->pictures[index].is_broken &&
 		reply->pictures[index].len > 0)
@@ -363,7 +340,7 @@ take_picture(Exchange *x, const json_t *item, OutcomePicture *taken)
 	else
 		return false;
 	if (revised != NULL && revised[0] != '\0')
-		taken->revised_prompt = scrubbed(x, revised, MAX_REVISED_PROMPT);
+		taken->revised_prompt = exchange_scrub(x, revised, MAX_REVISED_PROMPT);
 	return true;
 }
 
@@ -549,8 +526,8 @@ xai_generate(Exchange *x, const Generation *g, Outcome *outcome)
 	}
 
 	if (request_id != NULL)
-		outcome->provider_request_id = scrubbed(x, request_id,
-												MAX_REQUEST_ID);
+		outcome->provider_request_id = exchange_scrub(x, request_id,
+													  MAX_REQUEST_ID);
 	/* a refusal is one, also if the rest of it was lost */
 	if (x->reply.transport != TRANSPORT_OK && (status < 400 || status > 499))
 		return exchange_fail_transport(x);

@@ -108,12 +108,17 @@ prepare(Exchange *x, const char *location, Place *place)
 	return true;
 }
 
+static char *
+path_of(Exchange *x, const StoredImage *image)
+{
+	return arena_printf(x->arena, "%s/%.2s/%s.%s", image->user, image->sha256,
+						image->sha256, image->format);
+}
+
 static Next
 put(Exchange *x, const StoredImage *image, char **location)
 {
-	char	   *path = arena_printf(x->arena, "%s/%.2s/%s.%s", image->user,
-									image->sha256, image->sha256,
-									image->format);
+	char	   *path = path_of(x, image);
 	const char *directory = exchange_setting(x, "store_directory");
 	Place		place;
 	Folders		folders;
@@ -248,7 +253,8 @@ is_hex(const char *text, size_t len)
 static bool
 read_location(const char *location, Place *place)
 {
-	static const char *const formats[] = {".png", ".jpeg", ".webp"};
+	static const char *const formats[] = {".png", ".jpeg", ".webp",
+	".gif"};
 	const char *hash = location + UUID_LEN + 1 + 2 + 1;
 	size_t		i;
 
@@ -445,6 +451,7 @@ const StoreAdapter store_filesystem = {
 	.name = "filesystem",
 	.own_setting = "store_directory",
 	.check = check,
+	.place = path_of,
 	.put = put,
 	.erase = erase,
 	.get = get,

@@ -8,10 +8,10 @@
 #include "object.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "../percent.h"
 #include "../retry.h"
+#include "../url.h"
 
 /* Of a key, in S3; ours has less than 100 bytes without its prefix. */
 #define MAX_LOCATION	1024
@@ -68,35 +68,10 @@ object_check(const json_t *settings)
 		!is_plain_path(prefix))
 		return "bambi.store_prefix is no beginning of a path such as "
 			"\"pictures/\"";
-	if (public_url[0] != '\0' && !object_is_address(public_url))
+	if (public_url[0] != '\0' && !url_is_base(public_url))
 		return "bambi.store_public_url is no address such as "
 			"\"https://cdn.example.com/pictures\"";
 	return NULL;
-}
-
-bool
-object_is_address(const char *text)
-{
-	static const char host[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
-	size_t		len;
-
-	if (strncasecmp(text, "https://", 8) == 0)
-		text += 8;
-	else if (strncasecmp(text, "http://", 7) == 0)
-		text += 7;
-	else
-		return false;
-	len = strspn(text, host);
-	if (len == 0 || (text[len] != '\0' && text[len] != '/'))
-		return false;
-	text += len;
-
-	/* as it stands: what needs encoding comes encoded */
-	return strpbrk(text, " \"<>?#\\^`{|}") == NULL &&
-		!has_control_character(text) && strstr(text, "//") == NULL &&
-		strstr(text, "/.") == NULL &&
-		(text[0] == '\0' || text[strlen(text) - 1] != '/');
 }
 
 bool

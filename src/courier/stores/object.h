@@ -14,9 +14,6 @@
 /* As StoreAdapter.check: store_prefix and store_public_url. */
 extern const char *object_check(const json_t *settings);
 
-/* Whether an address can be put before a path: "https://host/path". */
-extern bool object_is_address(const char *text);
-
 /* Whether a bucket's name can stand in a path, and in a host's name. */
 extern bool object_is_bucket(const char *text);
 

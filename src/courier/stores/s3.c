@@ -4,9 +4,6 @@
  *		The image store in a bucket of Amazon S3, or of anything that speaks
  *		as it does.
  *
- * The credentials are a file in the form that AWS's own programs share
- * (~/.aws/credentials), of which the profile "default" counts.
- *
  * As in the Amazon S3 API reference: PutObject, GetObject, DeleteObject, and
  * "Error responses".
  *
@@ -14,8 +11,10 @@
  */
 #include <string.h>
 
+#include "../aws_credentials.h"
 #include "../percent.h"
 #include "../sigv4.h"
+#include "../url.h"
 #include "object.h"
 
 #define DEFAULT_REGION	"us-east-1"
@@ -28,8 +27,6 @@ enum
 	ASK,
 	READ
 };
-
-static const char *read_credentials(Exchange *x, SigV4 *signer);
 
 static const char *
 setting(const json_t *settings, const char *name, const char *otherwise)
@@ -51,7 +48,7 @@ check(const json_t *settings)
 
 	if (endpoint == NULL)
 		return "bambi.s3_endpoint is not set";
-	if (!object_is_address(endpoint))
+	if (!url_is_base(endpoint))
 		return "bambi.s3_endpoint is no address such as "
 			"\"https://s3.eu-central-1.amazonaws.com\"";
 	if (bucket == NULL)
@@ -71,8 +68,14 @@ prepare(Exchange *x, SigV4 *signer)
 {
 	const char *problem = check(x->settings);
 
-	if (problem == NULL)
-		problem = read_credentials(x, signer);
+	memset(signer, 0, sizeof(*signer));
+	if (problem == NULL && x->secret == NULL)
+		problem = "the credentials of the image store are not there";
+	if (problem == NULL &&
+		!aws_credentials_read(x->arena, x->secret, signer))
+		problem = "the file of bambi.s3_credentials_file has no "
+			"aws_access_key_id and aws_secret_access_key for the default "
+			"profile";
 	if (problem != NULL)
 	{
 		object_fail_unprepared(x, problem);
@@ -220,103 +223,12 @@ make_link(Exchange *x, const char *location, int64_t expires, char **url)
 	return NEXT_DONE;
 }
 
-/* ---- credentials ---- */
-
-/* Without the spaces around it. */
-static void
-trim(const char **text, size_t *len)
-{
-	while (*len > 0 && strchr(" \t\r", (*text)[0]) != NULL)
-	{
-		(*text)++;
-		(*len)--;
-	}
-	while (*len > 0 && strchr(" \t\r", (*text)[*len - 1]) != NULL)
-		(*len)--;
-}
-
-static bool
-is(const char *text, size_t len, const char *name)
-{
-	return len == strlen(name) && memcmp(text, name, len) == 0;
-}
-
-/* It becomes part of a header. */
-static bool
-is_printable(const char *text, size_t len)
-{
-	while (len > 0 && text[len - 1] > ' ' && text[len - 1] < 0x7f)
-		len--;
-	return len == 0;
-}
-
-static void
-take_line(Exchange *x, SigV4 *signer, const char *line, size_t len)
-{
-	const char *equals = memchr(line, '=', len);
-	const char *value;
-	size_t		name_len;
-	size_t		value_len;
-
-	if (equals == NULL || line[0] == '#' || line[0] == ';')
-		return;
-	name_len = (size_t) (equals - line);
-	value = equals + 1;
-	value_len = len - name_len - 1;
-	trim(&line, &name_len);
-	trim(&value, &value_len);
-	if (value_len == 0 || !is_printable(value, value_len))
-		return;
-
-	if (is(line, name_len, "aws_access_key_id"))
-		signer->access_key = arena_strndup(x->arena, value, value_len);
-	else if (is(line, name_len, "aws_secret_access_key"))
-		signer->secret_key = secret_create(x->arena, (const uint8_t *) value,
-										   value_len);
-	else if (is(line, name_len, "aws_session_token"))
-		signer->session_token = secret_create(x->arena,
-											  (const uint8_t *) value,
-											  value_len);
-}
-
-/* Returns NULL, or what is wrong with x->secret. */
-static const char *
-read_credentials(Exchange *x, SigV4 *signer)
-{
-	const char *text;
-	const char *end;
-	bool		is_default = false;
-
-	memset(signer, 0, sizeof(*signer));
-	if (x->secret == NULL)
-		return "the credentials of the image store are not there";
-	text = (const char *) x->secret->bytes;
-	end = text + x->secret->len;
-	while (text < end)
-	{
-		const char *newline = memchr(text, '\n', (size_t) (end - text));
-		const char *line = text;
-		size_t		len = (size_t) ((newline != NULL ? newline : end) - text);
-
-		text += len + 1;
-		trim(&line, &len);
-		if (len > 0 && line[0] == '[')
-			is_default = is(line, len, "[default]");
-		else if (len > 0 && is_default)
-			take_line(x, signer, line, len);
-	}
-	if (signer->access_key == NULL || signer->secret_key == NULL)
-		return "the file of bambi.s3_credentials_file has no "
-			"aws_access_key_id and aws_secret_access_key for the default "
-			"profile";
-	return NULL;
-}
-
 const StoreAdapter store_s3 = {
 	.name = "s3",
 	.credentials_setting = "s3_credentials_file",
 	.own_setting = "s3_bucket",
 	.check = check,
+	.place = object_location,
 	.put = put,
 	.erase = erase,
 	.get = get,

@@ -29,7 +29,7 @@ typedef struct StoredImage
 	const char *user;			/* uuid text */
 	const char *generation;		/* uuid text */
 	int			position;		/* from 1 */
-	const char *format;			/* png, jpeg, webp */
+	const char *format;			/* png, jpeg, webp, gif */
 	const char *sha256;			/* hex */
 	const Picture *picture;
 } StoredImage;
@@ -44,6 +44,12 @@ typedef struct StoreAdapter
 
 	/* Why the settings will not do, as a constant, or NULL.  NULL: any will. */
 	const char *(*check) (const json_t *settings);
+
+	/*
+	 * Where put puts it, in the arena; NULL, the function itself, where it is
+	 * put nowhere.
+	 */
+	char	   *(*place) (Exchange *x, const StoredImage *image);
 
 	/* *location is as in images.storage_path, in the arena. */
 	Next		(*put) (Exchange *x, const StoredImage *image, char **location);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "../percent.h"
+#include "../url.h"
 #include "object.h"
 
 #define API		"/storage/v1"
@@ -56,7 +57,7 @@ check(const json_t *settings)
 
 	if (url[0] == '\0')
 		return "bambi.supabase_url is not set";
-	if (!object_is_address(url))
+	if (!url_is_base(url))
 		return "bambi.supabase_url is no address such as "
 			"\"https://abc.supabase.co\"";
 	if (bucket[0] == '\0')
@@ -266,6 +267,7 @@ const StoreAdapter store_supabase = {
 	.credentials_setting = "supabase_key_file",
 	.own_setting = "supabase_bucket",
 	.check = check,
+	.place = object_location,
 	.put = put,
 	.erase = erase,
 	.get = get,

@@ -713,8 +713,8 @@ sub charges_of
 	return grep { $_->{generation} eq $id } $self->charges;
 }
 
-# The entries of one prompt's generation, where the provider is not told its
-# id: those since the ledger had so many.
+# Those since the ledger had so many: not every provider is told the
+# generation's id.
 sub ledger_since
 {
 	my ($self, $count) = @_;
