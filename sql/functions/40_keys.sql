@@ -153,5 +153,6 @@ GRANT EXECUTE ON FUNCTION @extschema@.bambi_remove_key(uuid) TO bambi_user;
 COMMENT ON FUNCTION @extschema@.bambi_remove_key(uuid) IS
     'Deletes a key of yours.
 Its configuration stays as "revoked", for the history; what is queued with '
-    'it, or held because of it, fails and does not count. Removing it twice is no error. '
+    'it, or held because of it, fails and does not count. Removing it twice '
+    'is no error. '
     'Errors: PT401; PT404 "configuration does not exist".';

@@ -164,8 +164,9 @@ BambiStatement bambi_key_judge_call = {
  * The answer to a check: errand $1 of user $2, answer $3 (JSON text), $4 now.
  * A free call proves the key, but no money: a failing one stays so.  What is
  * not known takes nothing from what is.  Gives the verdict as above, or
- * "revived" where a refused key is taken again, configuration, message; no row where the errand is not due any more, or
- * somebody holds one of the rows: then it stands, and is done again.
+ * "revived" where a refused key is taken again, configuration, message; no
+ * row where the errand is not due any more, or somebody holds one of the
+ * rows: then it stands, and is done again.
  */
 BambiStatement bambi_key_judge_check = {
 	.sql =

@@ -94,6 +94,7 @@ SELECT public.bambi_generate('b', 'dall-e-2');
 SELECT is_complete FROM public.bambi_estimate();
 SELECT public.bambi_add_key('openai', 'sk-test-0123456789') AS k \gset
 SELECT public.bambi_replace_key(:'k', 'sk-test-9876543210');
+SELECT public.bambi_validate_key(:'k');
 SELECT public.bambi_generate('b', 'openai/gpt-image-2') AS h \gset
 SELECT public.bambi_remove_key(:'k');
 SELECT w.status FROM public.bambi_wait(:'g', '1 ms') w;
@@ -126,8 +127,9 @@ SET client_min_messages = error;
 SET search_path = public;
 DROP TABLE pg_temp.users, pg_temp.pg_class;
 DROP SCHEMA regress_hostile CASCADE;
-SELECT count(*) AS erased_later FROM bambi_internal.outbox
- WHERE user_id = :'ada';
+SELECT count(*) FILTER (WHERE errand->>'kind' = 'erase') AS erased_later,
+       count(*) FILTER (WHERE errand->>'kind' = 'validate') AS checked_later
+  FROM bambi_internal.outbox WHERE user_id = :'ada';
 DELETE FROM bambi_internal.outbox WHERE user_id = :'ada';
 DELETE FROM bambi.users WHERE email LIKE '%@hostile.example';
 DROP ROLE regress_bambi_person;
