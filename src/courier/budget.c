@@ -15,7 +15,8 @@ static size_t limit;
 static size_t held;				/* by all shares */
 static Share *first;			/* of those that wait */
 static Share *last;
-static Share *favoured;			/* may pass the limit; never waits */
+static Share *favoured;			/* may pass the limit; it and its parts never
+								 * wait */
 
 static void
 give(Share *share, size_t len)
@@ -33,12 +34,21 @@ grant(Share *share, size_t len)
 	return true;
 }
 
+static Share *
+whole_of(Share *share)
+{
+	return share->whole != NULL ? share->whole : share;
+}
+
 static bool
 favour(Share *share, size_t len)
 {
-	if (share->held == 0 || (favoured != NULL && favoured != share))
+	Share	   *whole = whole_of(share);
+
+	if ((share->held == 0 && whole->held == 0) ||
+		(favoured != NULL && favoured != whole))
 		return false;
-	favoured = share;
+	favoured = whole;
 	give(share, len);
 	return true;
 }
@@ -117,16 +127,22 @@ budget_grow(Share *share, size_t len)
 }
 
 void
+budget_keep(Share *share, size_t len)
+{
+	bool		frees = favoured == share || len < share->held;
+
+	if (favoured == share)
+		favoured = NULL;
+	held = held - share->held + len;
+	share->held = len;
+	if (frees)
+		grant_waiting();
+}
+
+void
 budget_release(Share *share)
 {
 	if (share->wanted > 0)
 		leave_line(share);
-	if (favoured == share)
-		favoured = NULL;
-	if (share->held > 0)
-	{
-		held -= share->held;
-		share->held = 0;
-		grant_waiting();
-	}
+	budget_keep(share, 0);
 }

@@ -203,7 +203,7 @@ engine_configure(const Settings *new_settings)
 
 Call *
 engine_send(Exchange *x, const AddressRange *ranges, int range_count,
-			long timeout_ms, CallEnded ended, void *owner)
+			long timeout_ms, Share *share, CallEnded ended, void *owner)
 {
 	Call	   *call = idle_calls;
 
@@ -218,6 +218,7 @@ engine_send(Exchange *x, const AddressRange *ranges, int range_count,
 	call->ended = ended;
 	call->owner = owner;
 	call->share.owner = call;
+	call->share.whole = share;
 	call->share.granted = on_granted;
 	call->next = NULL;
 

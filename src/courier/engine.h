@@ -12,6 +12,7 @@
 #define BAMBI_ENGINE_H
 
 #include "address.h"
+#include "budget.h"
 #include "exchange.h"
 #include "settings.h"
 
@@ -26,12 +27,13 @@ extern void engine_start(void);
 extern void engine_configure(const Settings *settings);
 
 /*
- * Performs x->request; timeout_ms bounds all of it.  x, and the ranges in
- * which its host may lie besides public addresses, are lent until ended is
- * called, which happens from engine_collect only.
+ * Performs x->request; timeout_ms bounds all of it.  x, the ranges in which
+ * its host may lie besides public addresses, and the share of the byte budget
+ * that whoever asks holds already (or NULL), are lent until ended is called,
+ * which happens from engine_collect only.
  */
 extern Call *engine_send(Exchange *x, const AddressRange *ranges,
-						 int range_count, long timeout_ms,
+						 int range_count, long timeout_ms, Share *share,
 						 CallEnded ended, void *owner);
 
 /*

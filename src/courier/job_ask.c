@@ -138,13 +138,27 @@ work_ask(Work *work)
 
 /* ---- the provider ---- */
 
+/* Those that are here wait for the others. */
+static void
+count_pictures(Work *work)
+{
+	size_t		held = 0;
+
+	for (int i = 0; i < work->outcome.picture_count; i++)
+		held += work->outcome.pictures[i].picture.len;
+	budget_grow(&work->share, held);
+}
+
 static Next
 step_ask(Runner *runner)
 {
 	Work	   *work = runner->owner;
+	Next		next = work->order.adapter->generate(&runner->x,
+													 &work->generation,
+													 &work->outcome);
 
-	return work->order.adapter->generate(&runner->x, &work->generation,
-										 &work->outcome);
+	count_pictures(work);
+	return next;
 }
 
 /* An event of a streamed answer: true if it only says how far it is. */
@@ -214,6 +228,7 @@ ask(Work *work)
 	runner->x.event_owner = work;
 	runner->ranges = order->ranges;
 	runner->range_count = order->range_count;
+	runner->share = &work->share;
 	runner->request_ms = work->settings->call_timeout_ms;
 	runner->deadline = loop_now() + runner->request_ms;
 	runner->step = step_ask;
@@ -228,8 +243,11 @@ step_fetch(Runner *runner)
 {
 	Work	   *work = runner->owner;
 
-	return fetch_step(&runner->x, &work->fetch,
-					  &work->outcome.pictures[work->fetched].picture);
+	Next		next = fetch_step(&runner->x, &work->fetch,
+								  &work->outcome.pictures[work->fetched].picture);
+
+	count_pictures(work);
+	return next;
 }
 
 /*

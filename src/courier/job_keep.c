@@ -73,6 +73,7 @@ hash_picture(const Picture *picture, char hex[65])
 static void
 take_pictures(Work *work)
 {
+	size_t		held = 0;
 	int			i;
 
 	for (i = 0; i < work->outcome.picture_count; i++)
@@ -95,11 +96,13 @@ take_pictures(Work *work)
 			to->store = work->order.store->name;
 			to->is_sent = work->order.store->sends_bytes;
 			work->picture_count++;
+			held += to->picture.len;
 		}
 		else
 			free(from->picture.bytes);
 		from->picture.bytes = NULL;
 	}
+	budget_keep(&work->share, held);
 }
 
 void
@@ -189,7 +192,6 @@ insure(Work *work)
 	AnswerFacts facts = work_facts(job, RESULT_SUCCEEDED, &nothing);
 	AnswerPicture copies[MAX_PICTURES];
 	Answer		copy;
-	size_t		held = 0;
 
 	memcpy(copies, work->pictures, sizeof(copies));
 	send_instead(work, copies);
@@ -202,14 +204,12 @@ insure(Work *work)
 			abort();
 		memcpy(bytes, picture->bytes, picture->len);
 		picture->bytes = bytes;
-		held += picture->len;
 	}
 	facts.pictures = copies;
 	answer_build(&copy, &facts);
 	job->is_insured = spool_write(job->id_text, job->attempt, copy.parts,
 								  copy.part_count);
 	answer_free(&copy);
-	budget_grow(&work->share, held);
 	POINT("picture-insured");
 }
 

@@ -93,6 +93,7 @@ drive(Runner *runner)
 			runner->call = engine_send(x, runner->ranges,
 									   runner->range_count,
 									   left > 1 ? (long) left : 1,
+									   runner->share,
 									   call_ended, runner);
 			return;
 		case NEXT_SLEEP:

@@ -23,6 +23,8 @@ typedef struct Runner
 	void		(*ended) (struct Runner *runner, Next next);
 	const AddressRange *ranges; /* where x's host may be besides public */
 	int			range_count;
+	Share	   *share;			/* of the byte budget: what is held beside the
+								 * calls; or NULL */
 	int64_t		deadline;		/* loop_now() at which it is over */
 	long		request_ms;		/* what each further paid request has; 0: no
 								 * more than the deadline */

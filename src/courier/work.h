@@ -49,7 +49,7 @@ struct Work
 	int			stored;			/* how many of them */
 	int			put_failures;	/* in a row */
 	LoopTimer	put_timer;		/* runs between two attempts */
-	Share		share;			/* of the byte budget, for what waits */
+	Share		share;			/* of the byte budget: the pictures */
 };
 
 /* Ends in one of the three below, or in work_keep_pictures. */

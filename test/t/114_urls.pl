@@ -104,6 +104,13 @@ is($bambi->usage_of('alice') - $used, 4,
 $id = dall_e('a fawn afterwards');
 $bambi->wait_for_status($id, 'succeeded', 'afterwards all is well');
 
+# what has come waits in memory for what is still to come: 180 MB in all
+my @many = map {
+	dall_e("[[mock bytes=900000]] ten fawns, $_", '{"size": "256x256", "n": 10}')
+} 1 .. 20;
+$bambi->wait_for_status($_, 'succeeded', 'many at once have their turns')
+  foreach @many;
+
 is($bambi->courier_pid, $courier, 'it is the same courier');
 my ($peak) = PostgreSQL::Test::Utils::slurp_file("/proc/$courier/status") =~
   /^VmHWM:\s+(\d+)/m;

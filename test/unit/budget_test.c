@@ -109,10 +109,44 @@ test_standstill(void)
 	budget_release(&d.share);
 }
 
+/* A job that holds pictures, and asks for the next by its calls. */
+static void
+test_parts(void)
+{
+	Holder		a = holder();
+	Holder		b = holder();
+	Holder		part_of_a = {.share = {.granted = count,.whole = &a.share}};
+	Holder		part_of_b = {.share = {.granted = count,.whole = &b.share}};
+	Holder		c = holder();
+
+	budget_grow(&a.share, 60);
+	budget_grow(&b.share, 60);
+	CHECK(budget_ask(&part_of_a.share, 10),
+		  "whoever holds something goes on by its parts");
+	CHECK(!budget_ask(&part_of_b.share, 10) && !budget_ask(&c.share, 10),
+		  "and nobody else");
+	budget_release(&part_of_a.share);
+	CHECK(part_of_b.grants == 0, "even between two of them");
+	CHECK(budget_ask(&part_of_a.share, 10), "that is, with the next");
+	budget_release(&part_of_a.share);
+	budget_keep(&a.share, 50);
+	CHECK(part_of_b.grants == 1 && c.grants == 0,
+		  "until it asks for no more: then it is the next one's turn");
+	budget_release(&part_of_b.share);
+	budget_release(&b.share);
+	CHECK(c.grants == 1 && a.share.held == 50,
+		  "and of those that hold nothing, once there is room");
+	budget_release(&c.share);
+	budget_release(&a.share);
+	CHECK(budget_ask(&c.share, LIMIT), "all is given back");
+	budget_release(&c.share);
+}
+
 int
 main(void)
 {
 	budget_set(LIMIT);
+	test_parts();
 	test_line();
 	test_growth();
 	test_standstill();
