@@ -42,7 +42,7 @@ check-harness check-unit check-mock check-layers check-reference check-indent \
 check-warnings check-regress check-isolation check-tap:
 	@$(harness)/check.sh $(@:check-%=%)
 
-# SDKs, OpenAPI documents and servers that others wrote, from the npm registry
+# SDKs, OpenAPI documents and servers that others wrote, from their registries
 # and from BAMBI_SHARED
 check-services:
 	@test/clients/run.sh

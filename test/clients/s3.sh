@@ -16,7 +16,7 @@ version=v1.8.0
 gateway=$PEERS/versitygw-$version/versitygw
 store=$PWD/test/clients/build/store
 access=AKIDBAMBITEST
-secret=bambi/test+secret/0123456789abcdefghij
+secret=fawn/test+secret/0123456789abcdefghijk
 region=eu-test-1
 
 number=0
