@@ -31,6 +31,7 @@
 #define MAX_KEYS	6
 
 #define PREFIX		"file:"
+#define NO_KEY		" holds no RSA private key in PEM form, or a damaged one"
 
 /* Open with the first; the others are old. */
 typedef struct Keys
@@ -120,13 +121,18 @@ add_key(Keys *keys, EVP_PKEY *key)
 	return problem;
 }
 
-static bool
-is_end(void)
+/* By the lines that begin and end each. */
+static int
+count_keys(const uint8_t *bytes, size_t len)
 {
-	unsigned long error = ERR_peek_last_error();
+	static const char mark[] = "PRIVATE KEY-----";
+	size_t		mark_len = strlen(mark);
+	size_t		i;
+	int			count = 0;
 
-	return ERR_GET_LIB(error) == ERR_LIB_PEM &&
-		ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+	for (i = 0; i + mark_len <= len; i++)
+		count += memcmp(bytes + i, mark, mark_len) == 0;
+	return (count + 1) / 2;
 }
 
 static const char *
@@ -137,22 +143,22 @@ read_keys(const char *path, const char *data_directory, Keys *keys)
 	const char *problem = secret_file_read(path, data_directory, bytes, &len);
 	EVP_PKEY   *key;
 	BIO		   *bio;
+	int			count;
 
 	if (problem != NULL)
 		return problem;
 	bio = BIO_new_mem_buf(bytes, (int) len);
-	ERR_clear_error();
+	count = bio != NULL ? count_keys(bytes, len) : 0;
+	if (count == 0)
+		problem = NO_KEY;
 
-	/* "" as pass phrase: never ask a terminal for one */
-	while (bio != NULL && problem == NULL &&
-		   (key = PEM_read_bio_PrivateKey(bio, NULL, NULL,
-										  (void *) "")) != NULL)
-		problem = add_key(keys, key);
-
-	/* a key that is damaged is not passed by: others would not open */
-	if (problem == NULL && (keys->count == 0 || !is_end()))
-		problem = keys->count == 0 ? " holds no RSA private key in PEM form" :
-			" holds a key that cannot be read";
+	/* one that is damaged is not passed by: what it has sealed would be lost */
+	while (problem == NULL && keys->count < count)
+	{
+		/* "" as pass phrase: never ask a terminal for one */
+		key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *) "");
+		problem = key != NULL ? add_key(keys, key) : NO_KEY;
+	}
 	BIO_free(bio);
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	return problem;
