@@ -193,3 +193,140 @@ COMMENT ON FUNCTION @extschema@.bambi_adopt() IS
     'since the original may have sent it, and its users decide with '
     'bambi_retry(). Gives the number held; 0 and no change where the database '
     'is the original. Error: 55000 "bambi is not set up".';
+
+CREATE FUNCTION bambi_internal.ask_rotation()
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_ask_rotation';
+REVOKE ALL ON FUNCTION bambi_internal.ask_rotation() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.ask_rotation() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.ask_rotation() IS
+    'Has the courier make a new version of the master key, and gives its '
+    'name.';
+
+CREATE FUNCTION @extschema@.bambi_rotate_keys()
+RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- asks the courier, and writes down that it did
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    new_kid text;
+BEGIN
+    PERFORM bambi_internal.require_tables();
+    new_kid := bambi_internal.ask_rotation();
+    INSERT INTO bambi_internal.rotation AS r (asked_at, is_scheduled, kid)
+    VALUES (clock_timestamp(), false, new_kid)
+    ON CONFLICT (only_row) DO UPDATE
+       SET asked_at = excluded.asked_at, is_scheduled = false,
+           kid = excluded.kid, error = NULL, hint = NULL;
+    RETURN new_kid;
+END
+$$;
+REVOKE ALL ON FUNCTION @extschema@.bambi_rotate_keys() FROM PUBLIC;
+ALTER FUNCTION @extschema@.bambi_rotate_keys() OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_rotate_keys() TO bambi_admin;
+COMMENT ON FUNCTION @extschema@.bambi_rotate_keys() IS
+    'Has the key service make a new version of the master key, and gives its '
+    'name. From then on keys are sealed to it, and the stored ones are sealed '
+    'anew while generations run: see bambi_key_rotation.
+The version stays also if the transaction is rolled back. '
+    'Errors: 0A000 "this key service makes no new versions of a key", with '
+    'what to do instead; 55000 "the master key could not be rotated"; 55000 '
+    '"bambi is not set up"; PT503 without a courier.';
+
+CREATE FUNCTION @extschema@.bambi_retire_key(kid text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- counts everybody's keys
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key    record;
+    behind bigint;
+BEGIN
+    PERFORM bambi_internal.require_tables();
+    -- waits for whoever is storing a key that is sealed to it
+    SELECT e.is_current INTO key
+      FROM bambi.encryption_keys AS e
+     WHERE e.kid = bambi_retire_key.kid FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'master key is not known'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'See bambi_key_rotation for those that are.';
+    END IF;
+    IF key.is_current THEN
+        RAISE EXCEPTION 'the current master key cannot be retired'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'See bambi_rotate_keys().';
+    END IF;
+    SELECT count(*) INTO behind
+      FROM bambi.api_configurations AS c
+     WHERE c.key_id = bambi_retire_key.kid AND c.encrypted_api_key <> '';
+    IF behind > 0 THEN
+        RAISE EXCEPTION 'keys are still sealed to this master key'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = format('There are %s of them.', behind),
+                  HINT = 'Wait until bambi_key_rotation.keys_behind is 0; '
+                         'what does not open has to be replaced or removed.';
+    END IF;
+    UPDATE bambi.encryption_keys AS e
+       SET retired_at = coalesce(e.retired_at, now())
+     WHERE e.kid = bambi_retire_key.kid;
+END
+$$;
+REVOKE ALL ON FUNCTION @extschema@.bambi_retire_key(text) FROM PUBLIC;
+ALTER FUNCTION @extschema@.bambi_retire_key(text) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_retire_key(text) TO bambi_admin;
+COMMENT ON FUNCTION @extschema@.bambi_retire_key(text) IS
+    'Notes that nothing needs a master key any more: what is sealed to it is '
+    'refused from then on, and the key service may forget it.
+Errors: 55000 "keys are still sealed to this master key", "the current master '
+    'key cannot be retired", "bambi is not set up"; 22023 "master key is not '
+    'known".';
+
+CREATE FUNCTION bambi_internal.key_rotation()
+RETURNS TABLE (
+    kid text, service text, state text, created_at timestamptz,
+    retired_at timestamptz, keys bigint, keys_behind bigint,
+    keys_unreadable bigint, unreadable_reason text, asked_at timestamptz,
+    asked_by text, error text, hint text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+-- counts everybody's keys
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT e.kid, e.service,
+           CASE WHEN e.is_current THEN 'current'
+                WHEN e.retired_at IS NULL THEN 'retiring'
+                ELSE 'retired' END,
+           e.created_at, e.retired_at, c.keys,
+           CASE WHEN e.is_current THEN 0 ELSE c.keys END,
+           n.keys, n.reason, r.asked_at,
+           CASE WHEN r.is_scheduled THEN 'bambi.key_rotation_days'
+                WHEN NOT r.is_scheduled THEN 'bambi_rotate_keys' END,
+           r.error, r.hint
+      FROM bambi.encryption_keys AS e
+     CROSS JOIN LATERAL (
+           SELECT count(*) AS keys
+             FROM bambi.api_configurations AS c
+            WHERE c.key_id = e.kid AND c.encrypted_api_key <> '') AS c
+     CROSS JOIN LATERAL (
+           SELECT count(*) AS keys,
+                  (array_agg(u.reason ORDER BY u.tried_at DESC))[1] AS reason
+             FROM bambi_internal.unreadable_keys AS u
+             JOIN bambi.api_configurations AS c
+               ON c.id = u.configuration_id AND c.user_id = u.user_id
+              AND c.key_number = u.key_number
+            WHERE c.key_id = e.kid) AS n
+      LEFT JOIN bambi_internal.rotation AS r ON e.is_current
+     ORDER BY e.created_at DESC, e.kid;
+END
+$$;
+REVOKE ALL ON FUNCTION bambi_internal.key_rotation() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.key_rotation() OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.key_rotation() TO bambi_admin;
+COMMENT ON FUNCTION bambi_internal.key_rotation() IS
+    'What the view bambi_key_rotation shows.';

@@ -27,8 +27,8 @@ COMMENT ON COLUMN bambi.encryption_keys.is_current IS
 COMMENT ON COLUMN bambi.encryption_keys.created_at IS
     'When the courier first told of it.';
 COMMENT ON COLUMN bambi.encryption_keys.retired_at IS
-    'Since when nothing stored needs it. Nothing sets it before master keys '
-    'can be rotated.';
+    'Since when nothing stored needs it, by bambi_retire_key(); nothing that is '
+    'sealed to it is taken any more.';
 
 CREATE UNIQUE INDEX IF NOT EXISTS one_current_encryption_key
     ON bambi.encryption_keys (is_current) WHERE is_current;
@@ -123,7 +123,7 @@ CREATE INDEX IF NOT EXISTS configuration_by_user
 CREATE INDEX IF NOT EXISTS configuration_by_provider
     ON bambi.api_configurations (provider_id);
 CREATE INDEX IF NOT EXISTS configuration_by_key_id
-    ON bambi.api_configurations (key_id);
+    ON bambi.api_configurations (key_id, id);
 CREATE INDEX IF NOT EXISTS configuration_to_validate
     ON bambi.api_configurations (last_validated_at)
     WHERE status IN ('valid', 'failing', 'unknown');
@@ -211,3 +211,106 @@ COMMENT ON COLUMN bambi_internal.key_checks.times IS
 ALTER TABLE bambi_internal.key_checks OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.key_checks ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi_internal.key_checks');
+
+-- What the worker found when it had keys sealed to another master key.
+
+CREATE TABLE IF NOT EXISTS bambi_internal.unreadable_keys (
+    configuration_id  uuid         NOT NULL,
+    user_id           uuid         NOT NULL,
+    key_number        integer      NOT NULL,
+    target            text         NOT NULL,
+    reason            text,
+    tried_at          timestamptz  NOT NULL,
+
+    PRIMARY KEY (configuration_id, user_id),
+    CONSTRAINT unreadable_key_has_configuration
+        FOREIGN KEY (configuration_id, user_id)
+        REFERENCES bambi.api_configurations (id, user_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE bambi_internal.unreadable_keys IS
+    'Keys that could not be sealed anew because they do not open.';
+COMMENT ON COLUMN bambi_internal.unreadable_keys.configuration_id IS
+    'Which.';
+COMMENT ON COLUMN bambi_internal.unreadable_keys.user_id IS
+    'Whose.';
+COMMENT ON COLUMN bambi_internal.unreadable_keys.key_number IS
+    'As in api_configurations: a key that has replaced it is another one.';
+COMMENT ON COLUMN bambi_internal.unreadable_keys.target IS
+    'Master key that it was to be sealed to.';
+COMMENT ON COLUMN bambi_internal.unreadable_keys.reason IS
+    'What the courier said.';
+COMMENT ON COLUMN bambi_internal.unreadable_keys.tried_at IS
+    'When.';
+
+ALTER TABLE bambi_internal.unreadable_keys OWNER TO bambi_owner;
+ALTER TABLE bambi_internal.unreadable_keys ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges(
+           'bambi_internal.unreadable_keys');
+
+CREATE TABLE IF NOT EXISTS bambi_internal.rotation (
+    only_row      boolean      NOT NULL DEFAULT true,
+    asked_at      timestamptz  NOT NULL,
+    is_scheduled  boolean      NOT NULL,
+    kid           text,
+    error         text,
+    hint          text,
+
+    PRIMARY KEY (only_row),
+    CONSTRAINT rotation_has_one_row CHECK (only_row)
+);
+COMMENT ON TABLE bambi_internal.rotation IS
+    'The last time that a new master key was asked for: one row at most.';
+COMMENT ON COLUMN bambi_internal.rotation.only_row IS
+    'True.';
+COMMENT ON COLUMN bambi_internal.rotation.asked_at IS
+    'When.';
+COMMENT ON COLUMN bambi_internal.rotation.is_scheduled IS
+    'By bambi.key_rotation_days, not by bambi_rotate_keys().';
+COMMENT ON COLUMN bambi_internal.rotation.kid IS
+    'The new one.';
+COMMENT ON COLUMN bambi_internal.rotation.error IS
+    'Why there is none.';
+COMMENT ON COLUMN bambi_internal.rotation.hint IS
+    'What the operator can do about it.';
+
+ALTER TABLE bambi_internal.rotation OWNER TO bambi_owner;
+ALTER TABLE bambi_internal.rotation ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi_internal.rotation');
+
+CREATE OR REPLACE VIEW @extschema@.bambi_key_rotation
+WITH (security_invoker = true) AS
+SELECT * FROM bambi_internal.key_rotation();
+COMMENT ON VIEW @extschema@.bambi_key_rotation IS
+    'The master keys, and how many stored keys are sealed to each. For '
+    'operators.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.kid IS
+    'Name of the master key and its version.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.service IS
+    'Key service that holds it.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.state IS
+    'current (sealed to now), retiring (what is sealed to it is being sealed '
+    'anew) or retired.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.created_at IS
+    'When the courier first told of it.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.retired_at IS
+    'When bambi_retire_key() was called.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.keys IS
+    'Stored keys that are sealed to it.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.keys_behind IS
+    'Of these, to be sealed to the current one; with 0 it can be retired.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.keys_unreadable IS
+    'Of these, tried, and not opened: their owners have to replace them.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.unreadable_reason IS
+    'What was said of the last of them.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.asked_at IS
+    'Of the current one: when a rotation was last asked for, if ever.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.asked_by IS
+    'bambi_rotate_keys or bambi.key_rotation_days.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.error IS
+    'Why no new key came of that.';
+COMMENT ON COLUMN @extschema@.bambi_key_rotation.hint IS
+    'What can be done about it.';
+ALTER VIEW @extschema@.bambi_key_rotation OWNER TO bambi_owner;
+SELECT bambi_internal.revoke_default_privileges(
+           '@extschema@.bambi_key_rotation');
+GRANT SELECT ON @extschema@.bambi_key_rotation TO bambi_admin;

@@ -7,9 +7,13 @@
  */
 #include "errands.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
+#include "keys.h"
 #include "link.h"
 #include "loop.h"
 #include "order.h"
@@ -35,6 +39,12 @@ typedef struct Errand
 	char	   *url;
 	Order		order;			/* of a key that is checked: its provider */
 	SealedKey	sealed_key;
+	const char *user;			/* of a key that is sealed anew */
+	const char *provider;
+	const char *kid;			/* to which master key */
+	Secret	   *secret;
+	char	   *sealed;			/* the new one */
+	KeyRotation rotation;
 	struct Errand *previous;
 	struct Errand *next;
 } Errand;
@@ -224,6 +234,168 @@ begin_validation(Errand *errand, const json_t *object, const char *key,
 	validated(runner, NEXT_FAIL);
 }
 
+/* ---- sealing anew ---- */
+
+/* The master key of which it is proved that what is sealed to it opens. */
+static char proved_kid[JWE_MAX_NAME + 1];
+
+static void
+answer_resealed(const Errand *errand)
+{
+	Text		text = {NULL, 0, 0};
+
+	text_add(&text, "{\"key\":");
+	text_add_string(&text, errand->sealed, JWE_MAX_COMPACT);
+	text_add(&text, "}");
+	link_send_text(FRAME_ERRAND_DONE, errand->tag, true, text.bytes, text.len);
+	free(text.bytes);
+}
+
+/* One that does not open will not later either; the worker notes it. */
+static void
+answer_not_resealed(const Errand *errand, const Fault *fault)
+{
+	Text		text = {NULL, 0, 0};
+
+	text_add(&text, "{\"error\":");
+	text_add_string(&text, fault->message, FAULT_MESSAGE_MAX);
+	if (fault->class == FAULT_KEY_UNREADABLE)
+		text_add(&text, ",\"is_unreadable\":true");
+	text_add(&text, "}");
+	link_send_text(FRAME_ERRAND_DONE, errand->tag, false, text.bytes,
+				   text.len);
+	free(text.bytes);
+}
+
+static void
+resealing_ended(Errand *errand, bool is_done)
+{
+	POINT("reseal-ended");
+	if (is_done)
+		answer_resealed(errand);
+	else
+		answer_not_resealed(errand, &errand->runner.x.fault);
+	exchange_clear_reply(&errand->runner.x);
+	leave(errand);
+}
+
+/* What was sealed anew opens, or does not. */
+static void
+proof_opened(Runner *runner, Secret *secret)
+{
+	Errand	   *errand = runner->owner;
+	const Secret *wanted = errand->secret;
+	bool		is_same = secret != NULL && secret->len == wanted->len &&
+	CRYPTO_memcmp(secret->bytes, wanted->bytes, wanted->len) == 0;
+
+	if (is_same)
+		snprintf(proved_kid, sizeof(proved_kid), "%s", errand->kid);
+	else if (secret != NULL || runner->x.fault.class == FAULT_KEY_UNREADABLE)
+		/* the old one is good: it is the new one that must not replace it */
+		exchange_fail(&runner->x, FAULT_KEY_SERVICE_DOWN,
+					  "what is sealed to the new master key does not open");
+	resealing_ended(errand, is_same);
+}
+
+static void
+reseal_opened(Runner *runner, Secret *secret)
+{
+	Errand	   *errand = runner->owner;
+
+	if (secret == NULL)
+	{
+		resealing_ended(errand, false);
+		return;
+	}
+	errand->secret = secret;
+	errand->sealed = arena_alloc(errand->arena, JWE_MAX_COMPACT + 1);
+	if (strcmp(errand->kid, keys_sealing_kid()) != 0 ||
+		!keys_seal(errand->user, errand->provider, secret, errand->sealed))
+	{
+		exchange_fail(&runner->x, FAULT_KEY_SERVICE_DOWN,
+					  "another master key is sealed to now");
+		resealing_ended(errand, false);
+	}
+	else if (strcmp(proved_kid, errand->kid) == 0)
+		resealing_ended(errand, true);
+	else
+		sealed_key_open(&errand->sealed_key, runner, errand->sealed,
+						strlen(errand->sealed), errand->user,
+						errand->provider, proof_opened);
+}
+
+static void
+begin_resealing(Errand *errand, const json_t *object, const char *key,
+				size_t key_len)
+{
+	Runner	   *runner = &errand->runner;
+
+	runner->owner = errand;
+	runner->x.arena = errand->arena;
+	runner->deadline = loop_now() + TIMEOUT_MS;
+	errand->user = json_string_value(json_object_get(object, "user"));
+	errand->provider = json_string_value(json_object_get(object, "provider"));
+	errand->kid = json_string_value(json_object_get(object, "kid"));
+	errand->sealed_key.is_once = true;
+	if (errand->user != NULL && errand->provider != NULL &&
+		errand->kid != NULL)
+	{
+		sealed_key_open(&errand->sealed_key, runner, key, key_len,
+						errand->user, errand->provider, reseal_opened);
+		return;
+	}
+	exchange_fail(&runner->x, FAULT_INTERNAL, "the errand could not be read");
+	resealing_ended(errand, false);
+}
+
+/* ---- a new master key ---- */
+
+static Next
+step_rotate(Runner *runner)
+{
+	Errand	   *errand = runner->owner;
+
+	return keys_rotate(runner, &errand->rotation);
+}
+
+static void
+rotated(Runner *runner, Next next)
+{
+	Errand	   *errand = runner->owner;
+	bool		is_done = next == NEXT_DONE;
+	Text		text = {NULL, 0, 0};
+
+	POINT("errand-ended");
+	text_add(&text, is_done ? "{\"kid\":" : "{\"error\":");
+	text_add_string(&text, is_done ? keys_sealing_kid() :
+					runner->x.fault.message, FAULT_MESSAGE_MAX);
+	if (errand->rotation.how != NULL)
+	{
+		text_add(&text, ",\"how\":");
+		text_add_string(&text, errand->rotation.how, FAULT_MESSAGE_MAX);
+	}
+	text_add(&text, "}");
+	link_send_text(FRAME_ERRAND_DONE, errand->tag, is_done, text.bytes,
+				   text.len);
+	free(text.bytes);
+	exchange_clear_reply(&runner->x);
+	leave(errand);
+}
+
+static void
+begin_rotation(Errand *errand)
+{
+	Runner	   *runner = &errand->runner;
+
+	runner->owner = errand;
+	runner->x.arena = errand->arena;
+	keys_prepare(runner);
+	runner->deadline = loop_now() + TIMEOUT_MS;	/* large keys take seconds */
+	runner->step = step_rotate;
+	runner->ended = rotated;
+	runner_start(runner);
+}
+
 /* ---- stores ---- */
 
 /* What is wrong with it, or NULL. */
@@ -298,6 +470,10 @@ errands_receive(const FrameHead *head, const char *key, const char *json)
 	}
 	else if (strcmp(kind, "validate") == 0)
 		begin_validation(errand, object, key, head->key_len);
+	else if (strcmp(kind, "reseal") == 0)
+		begin_resealing(errand, object, key, head->key_len);
+	else if (strcmp(kind, "rotate") == 0)
+		begin_rotation(errand);
 	else
 		begin_with_store(errand, kind, object);
 }

@@ -9,9 +9,14 @@
  *	{"kind":"link", "store", "location", "expires"}
  *	{"kind":"validate", "user", "provider", "adapter", "base_url", "networks",
  *	 "settings", "operator_settings", "model"}, with a sealed key
+ *	{"kind":"reseal", "user", "provider", "kid"}, with a sealed key: to be
+ *	sealed anew, to the master key kid
+ *	{"kind":"rotate"}: a new version of the master key
  * and is answered once, in any order: {"url"} for a link; {"state", "message"}
  * for a key, where state is valid, rejected, failing (known, and without money)
- * or unknown (nothing that was said tells); {"error"} if it was not done and
+ * or unknown (nothing that was said tells); {"key"} sealed anew, {"kid"} of the
+ * new version; {"error"} (and "is_unreadable" of a key that does not open, "how"
+ * to rotate where the key service does not) if it was not done and
  * may be another time.  Nothing is kept for a worker that is gone: it asks
  * again.
  *

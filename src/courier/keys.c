@@ -74,6 +74,10 @@ static int	opening_tries;
 static LoopTimer reopen_timer;
 static SealingKey sealing_key;
 
+/* What was opened last, also while it is being opened again. */
+static char seal_kid[JWE_MAX_NAME + 1];
+static char seal_pem[MAX_PEM + 1];
+
 /* What the worker was told last, so that it is told each thing once. */
 static char told_kid[JWE_MAX_NAME + 1];
 static char told_closed[FAULT_MESSAGE_MAX + 1];
@@ -200,6 +204,8 @@ opened(Runner *runner, Next next)
 	is_open = next == NEXT_DONE;
 	if (is_open)
 	{
+		snprintf(seal_kid, sizeof(seal_kid), "%s", sealing_key.kid);
+		snprintf(seal_pem, sizeof(seal_pem), "%s", sealing_key.public_pem);
 		if (strcmp(told_kid, sealing_key.kid) != 0 || told_closed[0] != '\0')
 			tell_sealing_key();
 		if (service->warning != NULL && service->warning != last_warning)
@@ -394,7 +400,7 @@ may_ask(Runner *runner, int tries, Next *next)
 }
 
 Next
-keys_unwrap(Runner *runner, int *tries, const Jwe *jwe,
+keys_unwrap(Runner *runner, int *tries, const Jwe *jwe, bool is_once,
 			uint8_t cek[JWE_CEK_SIZE])
 {
 	Exchange   *x = &runner->x;
@@ -417,7 +423,8 @@ keys_unwrap(Runner *runner, int *tries, const Jwe *jwe,
 	next = service->unwrap(x, jwe->kid, jwe->wrapped, jwe->wrapped_len, cek);
 	if (next == NEXT_DONE)
 	{
-		remember(jwe, cek);
+		if (!is_once)
+			remember(jwe, cek);
 		told_refused[0] = '\0';
 	}
 	if (next != NEXT_FAIL)
@@ -433,10 +440,72 @@ keys_unwrap(Runner *runner, int *tries, const Jwe *jwe,
 	return next;
 }
 
+/* ---- sealing ---- */
+
+const char *
+keys_sealing_kid(void)
+{
+	return seal_kid;
+}
+
+bool
+keys_seal(const char *user, const char *provider, const Secret *secret,
+		  char out[JWE_MAX_COMPACT + 1])
+{
+	return seal_kid[0] != '\0' &&
+		jwe_seal(seal_pem, seal_kid, user, provider, secret->bytes,
+				 secret->len, out, JWE_MAX_COMPACT + 1) == JWE_OK;
+}
+
+/* ---- a new version ---- */
+
+static Next
+wait_for_opening(Runner *runner)
+{
+	exchange_fail(&runner->x, FAULT_KEY_SERVICE_DOWN,
+				  "the new version was made, but could not be read in time");
+	return pause_for(runner, LOOK_MS);
+}
+
+Next
+keys_rotate(Runner *runner, KeyRotation *rotation)
+{
+	Exchange   *x = &runner->x;
+	Next		next;
+
+	if (rotation->is_made)
+	{
+		if (is_opening())
+			return wait_for_opening(runner);
+		return is_open ? NEXT_DONE :
+			exchange_fail(x, FAULT_KEY_SERVICE_DOWN, told_closed);
+	}
+	if (service == NULL)
+		return exchange_fail(x, FAULT_KEY_SERVICE_DOWN, told_closed);
+	if (service->rotate == NULL)
+	{
+		rotation->how = service->how_to_rotate;
+		return exchange_fail(x, FAULT_KEY_SERVICE_DOWN,
+							 "the key service makes no new versions of a key");
+	}
+	if (x->step == 0 && !may_ask(runner, 0, &next))
+		return next;
+
+	/* never repeated here: each request makes a version */
+	next = service->rotate(x);
+	if (next != NEXT_DONE)
+		return next;
+	rotation->is_made = true;
+	stop_opening();				/* it may have seen the version before */
+	open_service();
+	return wait_for_opening(runner);
+}
+
 void
 keys_forget(void)
 {
 	stop_opening();
+	seal_kid[0] = '\0';
 	is_open = false;
 	is_doubtful = false;
 	if (service != NULL && service->forget != NULL)

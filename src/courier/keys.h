@@ -31,14 +31,36 @@ extern void keys_prepare(Runner *runner);
 /*
  * A step function: the data key of a parsed JWE, from memory (at most 300 s
  * old) or from the service, which is asked again if that may help; tries
- * starts at 0.  FAULT_KEY_UNREADABLE, with one text for every reason, or
+ * starts at 0.  With is_once it is not remembered, so that those which are
+ * needed again stay.  FAULT_KEY_UNREADABLE, with one text for every reason, or
  * FAULT_KEY_SERVICE_DOWN, whose reason the worker has been told.
  */
 extern Next keys_unwrap(Runner *runner, int *tries, const Jwe *jwe,
-						uint8_t cek[JWE_CEK_SIZE]);
+						bool is_once, uint8_t cek[JWE_CEK_SIZE]);
 
 /* The one error of a key that does not open, for whatever reason (C4). */
 extern Next keys_fail_unreadable(Exchange *x);
+
+/* The name of the key that is sealed to now; "" while there is none. */
+extern const char *keys_sealing_kid(void);
+
+/* Seals to it; false if that cannot be. */
+extern bool keys_seal(const char *user, const char *provider,
+					  const Secret *secret, char out[JWE_MAX_COMPACT + 1]);
+
+/* One that runs; zeroed before it. */
+typedef struct KeyRotation
+{
+	bool		is_made;		/* the version is; it is being opened */
+	const char *how;			/* where the service makes none: what the
+								 * operator is to do */
+} KeyRotation;
+
+/*
+ * A step function: has the service make a new version of its key, and opens
+ * it anew, by which the worker learns of it.
+ */
+extern Next keys_rotate(Runner *runner, KeyRotation *rotation);
 
 /*
  * Cleanses all data keys, what the service was opened with, and all tokens

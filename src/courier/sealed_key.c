@@ -37,7 +37,8 @@ step_key(Runner *runner)
 {
 	SealedKey  *sealed = runner->owner;
 
-	return keys_unwrap(runner, &sealed->tries, sealed->jwe, sealed->cek);
+	return keys_unwrap(runner, &sealed->tries, sealed->jwe, sealed->is_once,
+					   sealed->cek);
 }
 
 static void

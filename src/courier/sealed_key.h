@@ -18,6 +18,7 @@ typedef struct SealedKey
 	Jwe		   *jwe;			/* malloc'ed */
 	uint8_t		cek[JWE_CEK_SIZE];
 	int			tries;			/* at the key service */
+	bool		is_once;		/* set before: nobody will open it again soon */
 	void		(*opened) (Runner *runner, Secret *secret);
 } SealedKey;
 

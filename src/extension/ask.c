@@ -20,9 +20,6 @@
 #include "refuse.h"
 #include "shmem.h"
 
-/* Longer than the courier takes over an ordinary answer of a store. */
-#define PATIENCE_MS		10000
-
 static void
 refuse(const char *detail)
 {
@@ -53,7 +50,7 @@ make_ask(BambiWorkerSlot *slot, const char *question, uint32 *serial)
 	if (!has_courier)
 		refuse("The worker of this database has no courier at the moment.");
 	if (found == NULL)
-		refuse("Too many sessions ask for links at the same moment.");
+		refuse("Too many sessions ask the courier at the same moment.");
 	return found;
 }
 
@@ -86,10 +83,10 @@ leave(BambiAsk *ask, uint32 serial)
 
 static char *
 wait_for_reply(BambiWorkerSlot *slot, BambiAsk *ask, uint32 serial,
-			   bool *is_done)
+			   int patience_ms, bool *is_done)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													PATIENCE_MS);
+													patience_ms);
 	char	   *reply;
 
 	ConditionVariablePrepareToSleep(&slot->ask_answered);
@@ -108,7 +105,7 @@ wait_for_reply(BambiWorkerSlot *slot, BambiAsk *ask, uint32 serial,
 }
 
 char *
-bambi_ask_courier(const char *question, bool *is_done)
+bambi_ask_courier(const char *question, int patience_ms, bool *is_done)
 {
 	BambiWorkerSlot *slot = bambi_my_slot();
 	BambiAsk   *ask;
@@ -121,7 +118,7 @@ bambi_ask_courier(const char *question, bool *is_done)
 	PG_TRY();
 	{
 		bambi_wake_now(slot, BAMBI_WAKE_ASK);
-		reply = wait_for_reply(slot, ask, serial, is_done);
+		reply = wait_for_reply(slot, ask, serial, patience_ms, is_done);
 	}
 	PG_FINALLY();
 	{
@@ -129,7 +126,7 @@ bambi_ask_courier(const char *question, bool *is_done)
 	}
 	PG_END_TRY();
 	if (reply == NULL)
-		refuse("The store did not answer in time.");
+		refuse("There was no answer in time.");
 	return reply;
 }
 

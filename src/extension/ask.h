@@ -2,7 +2,7 @@
  *
  * ask.h
  *		What a session asks of the courier, through the worker, and waits
- *		for: a link that only the courier can sign.
+ *		for: a link that only the courier can sign, or a new master key.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,11 +16,12 @@
 
 /*
  * For a session: asks, and waits for the reply, BAMBI_TRY_LATER if there is
- * nobody to ask, or no reply in time.  question is an errand as errands.h of
+ * nobody to ask, or no reply in patience_ms.  question is an errand as errands.h of
  * the courier describes it.  Gives the reply's JSON, palloc'ed; *is_done tells
  * whether the errand was done.
  */
-extern char *bambi_ask_courier(const char *question, bool *is_done);
+extern char *bambi_ask_courier(const char *question, int patience_ms,
+							   bool *is_done);
 
 /* For the worker: hands over what sessions ask. */
 extern void bambi_asks_send(void);

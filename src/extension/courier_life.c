@@ -17,6 +17,8 @@
 #include "courier_settings.h"
 #include "errands.h"
 #include "point.h"
+#include "reseal.h"
+#include "rotate.h"
 #include "statements_worker.h"
 #include "transaction.h"
 #include "uuid.h"
@@ -51,6 +53,8 @@ lose_courier(TimestampTz now)
 			bambi_call_remove(call);
 	}
 	bambi_errands_lost();
+	bambi_reseal_lost(now);
+	bambi_rotation_key_is_known(false);
 	bambi_asks_lost();
 	bambi_courier_let_go();
 	bambi_uuid_make(&bambi_calls.incarnation);
@@ -98,6 +102,34 @@ relay_log(const BambiFrame *frame)
 	pfree(message);
 }
 
+static void
+store_sealing_key(TimestampTz now)
+{
+	Datum		values[] = {PointerGetDatum(sealing_key)};
+	char	   *error;
+
+	bambi_execute(&bambi_worker_sealing_key, values, NULL);
+	error = bambi_result_text(0, 1);
+	if (error)
+	{
+		bambi_note_error(error);
+		ereport(WARNING, (errmsg("bambi has no key to seal with: %s", error)));
+	}
+	else
+		bambi_agenda.reseal_at = now;
+	bambi_rotation_key_is_known(error == NULL);
+}
+
+static void
+take_sealing_key(TimestampTz now)
+{
+	if (sealing_key == NULL)
+		return;
+	bambi_in_transaction(store_sealing_key, now);
+	pfree(sealing_key);
+	sealing_key = NULL;
+}
+
 /* Takes over what it keeps of the frame, and leaves the rest. */
 static void
 take_frame(BambiFrame *frame)
@@ -120,7 +152,15 @@ take_frame(BambiFrame *frame)
 			break;
 		case FRAME_ERRAND_DONE:
 			if (frame->head.tag & BAMBI_ASK_TAG)
+			{
+				/* who asked for a new key finds it in the table */
+				take_sealing_key(GetCurrentTimestamp());
 				bambi_ask_answered(frame);
+			}
+			else if (frame->head.tag & BAMBI_RESEAL_TAG)
+				bambi_reseal_answered(frame);
+			else if (frame->head.tag & BAMBI_ROTATE_TAG)
+				bambi_rotation_answered(frame);
 			else
 				bambi_errand_answered(frame);
 			break;
@@ -136,21 +176,6 @@ take_frame(BambiFrame *frame)
 			break;
 		default:
 			break;
-	}
-}
-
-static void
-store_sealing_key(TimestampTz now)
-{
-	Datum		values[] = {PointerGetDatum(sealing_key)};
-	char	   *error;
-
-	bambi_execute(&bambi_worker_sealing_key, values, NULL);
-	error = bambi_result_text(0, 1);
-	if (error)
-	{
-		bambi_note_error(error);
-		ereport(WARNING, (errmsg("bambi has no key to seal with: %s", error)));
 	}
 }
 
@@ -183,12 +208,7 @@ bambi_courier_listen(TimestampTz now)
 	}
 	if (bambi_calls.answered > answered)
 		BAMBI_POINT("outcome-received");
-	if (sealing_key)
-	{
-		bambi_in_transaction(store_sealing_key, now);
-		pfree(sealing_key);
-		sealing_key = NULL;
-	}
+	take_sealing_key(now);
 }
 
 void

@@ -29,6 +29,9 @@
 #include "shmem.h"
 #include "statements_pictures.h"
 
+/* Longer than the courier takes over an ordinary answer of a store. */
+#define PATIENCE_MS		10000
+
 #define USUAL_SECONDS	(60 * 60)
 /* AWS's limit for presigned addresses, and so everybody's. */
 #define MOST_SECONDS	(7 * 24 * 60 * 60)
@@ -138,7 +141,7 @@ link_to_store(int64 seconds)
 	if (question.len >= BAMBI_ASK_SIZE)
 		elog(ERROR, "a picture's place is too long");
 
-	reply = bambi_ask_courier(question.data, &is_done);
+	reply = bambi_ask_courier(question.data, PATIENCE_MS, &is_done);
 	url = member_of(reply, is_done ? "url" : "error");
 	if (!is_done || url == NULL)
 		bambi_refuse(BAMBI_TRY_LATER, NULL,

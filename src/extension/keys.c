@@ -196,7 +196,6 @@ take_sealed(const Sealing *sealing, const char *key, int length,
 {
 	Jwe		   *jwe = palloc(sizeof(Jwe));
 	char		user[UUID_TEXT_SIZE];
-	Datum		values[1];
 
 	if (length > JWE_MAX_COMPACT || jwe_parse(key, length, jwe) != JWE_OK)
 		bambi_refuse(BAMBI_BAD_VALUE, "sealed key is malformed",
@@ -208,14 +207,6 @@ take_sealed(const Sealing *sealing, const char *key, int length,
 					 "sealed key is for another user or provider",
 					 psprintf("Its header must have \"sub\": \"%s\" and \"prv\": \"%s\".",
 							  user, sealing->slug),
-					 NULL);
-
-	values[0] = CStringGetTextDatum(jwe->kid);
-	if (bambi_execute(&bambi_client_known_kid, values, NULL) == 0)
-		bambi_refuse(BAMBI_BAD_VALUE,
-					 "sealed key is sealed to an unknown public key",
-					 sealing->kid ?
-					 psprintf("The current one is \"%s\".", sealing->kid) : NULL,
 					 NULL);
 
 	memcpy(sealed->compact, key, length);
@@ -323,6 +314,31 @@ seal_plain(const Sealing *sealing, const char *key, int length,
 		bambi_refuse(BAMBI_BAD_VALUE, complaint, NULL, NULL);
 }
 
+/*
+ * Keeps the master key that it is sealed to from being retired.  A client may
+ * have sealed to the one before the current one, just now: that is taken, and
+ * sealed anew.
+ */
+static void
+hold_master_key(const Sealing *sealing, const SealedKey *sealed)
+{
+	Datum		values[] = {CStringGetTextDatum(sealed->kid)};
+	const char *current = sealing->kid ?
+	psprintf("The current one is \"%s\".", sealing->kid) : NULL;
+	bool		is_null;
+
+	if (bambi_execute(&bambi_client_known_kid, values, NULL) == 0)
+		bambi_refuse(BAMBI_BAD_VALUE,
+					 "sealed key is sealed to an unknown public key", current,
+					 NULL);
+	if (DatumGetBool(bambi_result(0, 1, &is_null)))
+		bambi_refuse(BAMBI_BAD_VALUE,
+					 "sealed key is sealed to a retired public key", current,
+					 "Seal it to that of bambi_sealing_key().");
+	if (!DatumGetBool(bambi_result(0, 2, &is_null)))
+		bambi_wake_at_commit(BAMBI_WAKE_RESEAL);
+}
+
 /* Makes what is to be stored of argument n. */
 static void
 take_key(FunctionCallInfo fcinfo, int n, const Sealing *sealing,
@@ -346,6 +362,7 @@ take_key(FunctionCallInfo fcinfo, int n, const Sealing *sealing,
 	/* unpacked for us, so it is ours */
 	if (PointerGetDatum(argument) != PG_GETARG_DATUM(n))
 		explicit_bzero(argument, VARSIZE_ANY(argument));
+	hold_master_key(sealing, sealed);
 }
 
 static void

@@ -2,7 +2,7 @@
  *
  * maintain.c
  *		What comes round by the calendar: months ahead, write-offs, checks of
- *		keys of which nothing was heard for long.
+ *		keys of which nothing was heard for long, a new master key.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,7 @@
 #include "agenda.h"
 #include "key_check.h"
 #include "maintain.h"
+#include "rotate.h"
 #include "settings.h"
 #include "statements_keys.h"
 #include "statements_worker.h"
@@ -73,6 +74,8 @@ maintain(TimestampTz now)
 						" generations that stayed uncertain", written_off)));
 
 	queue_key_checks(now);
+	bambi_rotation_look(now);
+	bambi_agenda.reseal_at = now;	/* what did not open, perhaps */
 
 	bambi_execute(&bambi_worker_next_write_off, NULL, NULL);
 	oldest = bambi_result(0, 1, &is_null);

@@ -27,6 +27,7 @@ int			bambi_shutdown_grace = 10;
 char	   *bambi_key_service = NULL;
 char	   *bambi_key_file = NULL;
 int			bambi_key_validation_days = 7;
+int			bambi_key_rotation_days = 90;
 char	   *bambi_key_service_networks = NULL;
 char	   *bambi_vault_address = NULL;
 char	   *bambi_vault_mount = NULL;
@@ -275,6 +276,12 @@ define_key_settings(void)
 							"Days after which a key is checked again.",
 							"0: never.",
 							&bambi_key_validation_days, 7, 0, 3650,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("bambi.key_rotation_days",
+							"Days after which the master key is rotated.",
+							"0: only by bambi_rotate_keys().",
+							&bambi_key_rotation_days, 90, 0, 3650,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 	define_text("bambi.key_service_networks",

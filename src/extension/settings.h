@@ -21,6 +21,7 @@ extern int	bambi_shutdown_grace;	/* s */
 extern char *bambi_key_service;
 extern char *bambi_key_file;
 extern int	bambi_key_validation_days;
+extern int	bambi_key_rotation_days;
 extern char *bambi_key_service_networks;
 extern char *bambi_vault_address;
 extern char *bambi_vault_mount;

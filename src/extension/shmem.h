@@ -38,6 +38,7 @@ typedef enum BambiWorkerState
 #define BAMBI_WAKE_UNLOCK	0x08	/* a row that the worker may have skipped */
 #define BAMBI_WAKE_ERRAND	0x10	/* something is in the outbox */
 #define BAMBI_WAKE_ASK		0x20	/* a session asks the courier something */
+#define BAMBI_WAKE_RESEAL	0x40	/* something is sealed to an old key */
 
 #define BAMBI_MAX_ASKS		8
 #define BAMBI_ASK_SIZE		2048

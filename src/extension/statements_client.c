@@ -419,10 +419,15 @@ BambiStatement bambi_client_sealing_key = {
 	.is_generic = true,
 };
 
-/* $1 kid.  A row if keys sealed to it can still be opened. */
+/*
+ * $1 kid.  Whether it is retired, and whether it is what is sealed to now; no
+ * row for one that is not known.  The lock keeps it from being retired before
+ * what is sealed to it is there to be seen.
+ */
 BambiStatement bambi_client_known_kid = {
 	.sql =
-	"SELECT FROM bambi.encryption_keys WHERE kid = $1 AND retired_at IS NULL",
+	"SELECT retired_at IS NOT NULL, is_current FROM bambi.encryption_keys"
+	" WHERE kid = $1 FOR KEY SHARE",
 	.nargs = 1,
 	.types = {TEXTOID},
 	.is_generic = true,

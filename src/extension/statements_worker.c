@@ -411,7 +411,7 @@ BambiStatement bambi_worker_sealing_key = {
 	"   WHERE x.kid IS NOT NULL"
 	"  ON CONFLICT (kid) DO UPDATE"
 	"     SET is_current = true, public_key = excluded.public_key,"
-	"         service = excluded.service)"
+	"         service = excluded.service, retired_at = NULL)"
 	" SELECT error FROM x",
 	.nargs = 1,
 	.types = {TEXTOID},

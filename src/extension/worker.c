@@ -33,6 +33,8 @@
 #include "maintain.h"
 #include "point.h"
 #include "progress.h"
+#include "reseal.h"
+#include "rotate.h"
 #include "settle.h"
 #include "transaction.h"
 #include "turn.h"
@@ -67,6 +69,8 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.may_have_work = true;
 	if (asked & BAMBI_WAKE_ERRAND)
 		bambi_agenda.errands_at = now;
+	if (asked & BAMBI_WAKE_RESEAL)
+		bambi_agenda.reseal_at = now;
 	if (asked & BAMBI_WAKE_ASK)
 		bambi_agenda.must_ask = true;
 	if ((asked & BAMBI_WAKE_UNLOCK) && bambi_agenda.settle_at != 0)
@@ -104,7 +108,10 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.settle_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
+	{
 		sooner(&deadline, bambi_agenda.errands_at);
+		sooner(&deadline, bambi_agenda.reseal_at);
+	}
 	if (bambi_agenda.claim_at > now)
 		sooner(&deadline, bambi_agenda.claim_at);
 	if (!bambi_courier_is_there())
@@ -164,7 +171,8 @@ mind_the_clock(TimestampTz now)
 		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
 		&bambi_agenda.settle_at, &bambi_agenda.maintain_at,
-		&bambi_agenda.courier_at, &bambi_agenda.errands_at
+		&bambi_agenda.courier_at, &bambi_agenda.errands_at,
+		&bambi_agenda.reseal_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -193,7 +201,9 @@ run_once(void)
 	if (bambi_settle_has_uncertain())
 		sooner(&bambi_agenda.maintain_at, now + BAMBI_WRITE_OFF_AFTER);
 	bambi_maintain(now);
+	bambi_rotation_run(now);
 	bambi_errands_run(now);
+	bambi_reseal_run(now);
 	if (bambi_agenda.must_ask && bambi_courier_is_there())
 	{
 		bambi_agenda.must_ask = false;
@@ -348,6 +358,7 @@ bambi_worker_main(Datum arg)
 	bambi_agenda.maintain_at = now;
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;
+	bambi_agenda.reseal_at = now;
 	bambi_agenda.must_ask = true;	/* what it was asked and did not pass on */
 	while (!ShutdownRequestPending)
 		run_once();

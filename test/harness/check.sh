@@ -149,7 +149,7 @@ run_perl() {
 		PATH="$(bindir):$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
 		BAMBI_MOCK="$dir/test/mock/bambi-mock" \
 		BAMBI_COURIER="$(bindir)/bambi-courier" \
-		ROUNDS="$ROUNDS" SEED="${SEED:-}" \
+		ROUNDS="$ROUNDS" SEED="${SEED:-}" KEYS="${KEYS:-}" \
 		sh -c 'cd "$TESTDIR" && exec $1 -I "$2" -I test/t/lib $3' \
 		sh "$perl" "$pgxs/src/test/perl" "$*" ||
 		{ show_perl_logs "$dir"; return 1; }

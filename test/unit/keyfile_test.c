@@ -18,6 +18,7 @@
 
 #include "../../src/courier/keyservices/keyservice.h"
 #include "../../src/courier/keyservices/pem.h"
+#include "../../src/courier/secret_file.h"
 #include "check.h"
 
 static Exchange x;
@@ -132,6 +133,59 @@ check_contents(void)
 	unlink(path_of("locked.pem"));
 }
 
+/* Puts one file's contents behind another's. */
+static void
+append_file(const char *to, const char *from)
+{
+	char		bytes[SECRET_FILE_MAX];
+	FILE	   *in = fopen(from, "r");
+	FILE	   *out = fopen(to, "a");
+	size_t		len = fread(bytes, 1, sizeof(bytes), in);
+
+	fwrite(bytes, 1, len, out);
+	fclose(in);
+	fclose(out);
+}
+
+/* What was sealed to kid, when a newer key stands before it. */
+static void
+check_older_key(const char *kid, const Jwe *jwe)
+{
+	char		next[128];
+	char		master[128];
+	uint8_t		cek[JWE_CEK_SIZE];
+	FILE	   *file;
+
+	strcpy(master, path_of("master.pem"));
+	strcpy(next, path_of("next.pem"));
+	CHECK(pem_make_key(next) == NULL && open_key(next, "/usr") == NEXT_DONE &&
+		  keyservice_file.unwrap(&x, kid, jwe->wrapped, jwe->wrapped_len,
+								 cek) == NEXT_FAIL &&
+		  x.fault.class == FAULT_KEY_UNREADABLE,
+		  "another key opens nothing of it");
+	append_file(next, master);
+	CHECK(open_key(next, "/usr") == NEXT_DONE &&
+		  strncmp(sealing_key.kid, "file:next.pem:", 14) == 0 &&
+		  strcmp(strrchr(sealing_key.kid, ':'), strrchr(kid, ':')) != 0,
+		  "of several keys the first is sealed to");
+	CHECK(keyservice_file.unwrap(&x, kid, jwe->wrapped, jwe->wrapped_len,
+								 cek) == NEXT_DONE,
+		  "and the others open, whatever the file was called");
+	file = fopen(next, "r+");
+	fseek(file, -1200, SEEK_END);
+	fputs("!!!!", file);
+	fclose(file);
+	CHECK(is_refused(next, "/usr", "a damaged one"),
+		  "a damaged one is not passed by");
+	unlink(next);
+	for (int i = 0; i < 7; i++)
+		append_file(next, master);
+	chmod(next, 0600);
+	CHECK(is_refused(next, "/usr", "larger than 16 kB"),
+		  "there is room for six");
+	unlink(next);
+}
+
 static void
 check_unwrap(void)
 {
@@ -161,6 +215,8 @@ check_unwrap(void)
 								 cek) == NEXT_FAIL &&
 		  x.fault.class == FAULT_KEY_UNREADABLE, "nor if it was changed");
 	jwe.wrapped[100] ^= 1;
+
+	check_older_key(kid, &jwe);
 
 	open_key("/nowhere", "/usr");
 	CHECK(keyservice_file.unwrap(&x, kid, jwe.wrapped, jwe.wrapped_len,

@@ -467,6 +467,40 @@ check_unwrap_faults(void)
 		  x.fault.retry_after_ms == 2000, "a hint when to come is taken");
 }
 
+static void
+check_rotation(void)
+{
+	set_token();
+	open_with_token();
+	answer_key("rsa-3072", pem[0]);
+	step_open();
+	play_begin();
+	CHECK(play_asks(vault->rotate(&x), "POST",
+					ADDRESS "/v1/transit/keys/bambi/rotate") &&
+		  strcmp(play_header("X-Vault-Token"), "hvs.file") == 0,
+		  "a new version is made by one request");
+	play_answer(200, "{\"data\":{\"latest_version\":3}}");
+	CHECK(vault->rotate(&x) == NEXT_DONE, "which OpenBao answers with the key");
+	play_begin();
+	vault->rotate(&x);
+	play_answer(204, "");
+	CHECK(vault->rotate(&x) == NEXT_DONE, "and Vault with nothing");
+	play_begin();
+	vault->rotate(&x);
+	play_answer(403, ERROR("permission denied"));
+	CHECK(play_is_down(vault->rotate(&x), "403: permission denied", false),
+		  "whoever may not, is told");
+	play_begin();
+	vault->rotate(&x);
+	play_fail(TRANSPORT_RESET);
+	CHECK(vault->rotate(&x) == NEXT_FAIL, "a lost answer is a failure");
+	play_set("vault_address", "https://other.test");
+	play_begin();
+	CHECK(play_is_down(vault->rotate(&x), "no token", false),
+		  "the token goes to no other address");
+	set_token();
+}
+
 int
 main(void)
 {
@@ -488,6 +522,7 @@ main(void)
 	check_open_faults();
 	check_unwrap();
 	check_unwrap_faults();
+	check_rotation();
 
 	vault->forget();
 	free(pem[0]);

@@ -571,5 +571,8 @@ const KeyServiceAdapter keyservice_awskms = {
 	.name = "awskms",
 	.open = open_awskms,
 	.unwrap = unwrap,
+	.how_to_rotate = "Asymmetric keys of AWS KMS have one version: make another "
+	"key, name it in bambi.aws_kms_key or let the alias point to it, and "
+	"reload.",
 	.forget = forget,
 };

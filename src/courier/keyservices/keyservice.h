@@ -49,6 +49,14 @@ typedef struct KeyServiceAdapter
 						   const uint8_t *wrapped, size_t wrapped_len,
 						   uint8_t cek[JWE_CEK_SIZE]);
 
+	/*
+	 * Makes a new version of the key that the settings name; the service is
+	 * opened anew after it.  NULL where the service makes none: the operator
+	 * does, as how_to_rotate tells.
+	 */
+	Next		(*rotate) (Exchange *x);
+	const char *how_to_rotate;
+
 	/* Wipes what open has read. */
 	void		(*forget) (void);
 } KeyServiceAdapter;

@@ -31,6 +31,7 @@
 
 #define WHO				"Vault"
 #define A_FILE			"a file"
+#define NO_TOKEN		"there is no token for " WHO
 
 /* What keys, mounts and namespaces may be called here. */
 #define NAME			REMOTE_LETTERS "._-"
@@ -533,7 +534,7 @@ ask_unwrap(Exchange *x, const char *kid, const uint8_t *wrapped,
 		return remote_fail_setup(x, place.problem);
 	if (token == NULL || strcmp(token_address, place.address) != 0)
 	{
-		remote_fail_setup(x, "there is no token for " WHO);
+		remote_fail_setup(x, NO_TOKEN);
 		x->fault.may_repeat = true;
 		return NEXT_FAIL;
 	}
@@ -594,9 +595,49 @@ unwrap(Exchange *x, const char *kid, const uint8_t *wrapped,
 	return next;
 }
 
+/* ---- a new version ---- */
+
+static Next
+ask_rotation(Exchange *x)
+{
+	Place		place = read_place(x);
+
+	if (place.problem != NULL)
+		return remote_fail_setup(x, place.problem);
+	if (token == NULL || strcmp(token_address, place.address) != 0)
+		return remote_fail_setup(x, NO_TOKEN);
+	exchange_post(x, arena_printf(x->arena, "%s/v1/%s/keys/%s/rotate",
+								  place.address, place.mount, place.key),
+				  json_object());
+	add_headers(x, &place);
+	add_token(x);
+	x->step = 1;
+	return remote_send(x);
+}
+
+/* 204 of Vault; OpenBao answers 200, with the key. */
+static Next
+rotate(Exchange *x)
+{
+	json_t	   *json;
+	const char *says;
+
+	if (x->step == 0)
+		return ask_rotation(x);
+	if (!remote_is_answered(x))
+		return remote_fail_transport(x, WHO);
+	json = remote_take_json(x);
+	says = read_error(x, json);
+	secret_json_release(json);
+	if (x->reply.status == 200 || x->reply.status == 204)
+		return NEXT_DONE;
+	return fail(x, says);
+}
+
 const KeyServiceAdapter keyservice_vault = {
 	.name = "vault",
 	.open = open_vault,
 	.unwrap = unwrap,
+	.rotate = rotate,
 	.forget = forget,
 };
