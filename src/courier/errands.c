@@ -390,7 +390,7 @@ begin_rotation(Errand *errand)
 	runner->owner = errand;
 	runner->x.arena = errand->arena;
 	keys_prepare(runner);
-	runner->deadline = loop_now() + TIMEOUT_MS;	/* large keys take seconds */
+	runner->deadline = loop_now() + TIMEOUT_MS; /* large keys take seconds */
 	runner->step = step_rotate;
 	runner->ended = rotated;
 	runner_start(runner);

@@ -400,13 +400,19 @@ may_ask(Runner *runner, int tries, Next *next)
 }
 
 Next
-keys_unwrap(Runner *runner, int *tries, const Jwe *jwe, bool is_once,
+keys_unwrap(Runner *runner, Unwrapping *unwrapping, const Jwe *jwe, bool is_once,
 			uint8_t cek[JWE_CEK_SIZE])
 {
 	Exchange   *x = &runner->x;
 	const DataKey *key = place_of(jwe);
 	Next		next;
 
+	/* what another service was asked, this one cannot answer */
+	if (x->step != 0 && unwrapping->asked != service)
+	{
+		x->step = 0;
+		keys_prepare(runner);
+	}
 	if (x->step == 0)
 	{
 		if (key->until > loop_now() &&
@@ -416,8 +422,9 @@ keys_unwrap(Runner *runner, int *tries, const Jwe *jwe, bool is_once,
 			memcpy(cek, key->cek, JWE_CEK_SIZE);
 			return NEXT_DONE;
 		}
-		if (!may_ask(runner, *tries, &next))
+		if (!may_ask(runner, unwrapping->tries, &next))
 			return next;
+		unwrapping->asked = service;
 	}
 
 	next = service->unwrap(x, jwe->kid, jwe->wrapped, jwe->wrapped_len, cek);
@@ -434,7 +441,7 @@ keys_unwrap(Runner *runner, int *tries, const Jwe *jwe, bool is_once,
 
 	/* it may be that the service is down, or that we have to log in again */
 	open_service_again();
-	next = try_again(runner, tries);
+	next = try_again(runner, &unwrapping->tries);
 	if (next == NEXT_FAIL)
 		tell_error(told_refused, x->fault.message);
 	return next;

@@ -28,14 +28,20 @@ extern void keys_configure(const Settings *settings);
  */
 extern void keys_prepare(Runner *runner);
 
+/* One that runs; zeroed before it. */
+typedef struct Unwrapping
+{
+	int			tries;
+	const struct KeyServiceAdapter *asked;
+} Unwrapping;
+
 /*
  * A step function: the data key of a parsed JWE, from memory (at most 300 s
- * old) or from the service, which is asked again if that may help; tries
- * starts at 0.  With is_once it is not remembered, so that those which are
+ * old) or from the service, which is asked again if that may help.  With is_once it is not remembered, so that those which are
  * needed again stay.  FAULT_KEY_UNREADABLE, with one text for every reason, or
  * FAULT_KEY_SERVICE_DOWN, whose reason the worker has been told.
  */
-extern Next keys_unwrap(Runner *runner, int *tries, const Jwe *jwe,
+extern Next keys_unwrap(Runner *runner, Unwrapping *unwrapping, const Jwe *jwe,
 						bool is_once, uint8_t cek[JWE_CEK_SIZE]);
 
 /* The one error of a key that does not open, for whatever reason (C4). */

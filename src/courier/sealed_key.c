@@ -12,7 +12,6 @@
 
 #include <openssl/crypto.h>
 
-#include "keys.h"
 #include "point.h"
 
 /*
@@ -37,7 +36,7 @@ step_key(Runner *runner)
 {
 	SealedKey  *sealed = runner->owner;
 
-	return keys_unwrap(runner, &sealed->tries, sealed->jwe, sealed->is_once,
+	return keys_unwrap(runner, &sealed->unwrapping, sealed->jwe, sealed->is_once,
 					   sealed->cek);
 }
 
@@ -87,7 +86,7 @@ sealed_key_open(SealedKey *sealed, Runner *runner, const char *text,
 	}
 	sealed->owner = runner->owner;
 	runner->owner = sealed;
-	sealed->tries = 0;
+	memset(&sealed->unwrapping, 0, sizeof(sealed->unwrapping));
 	keys_prepare(runner);
 	runner->step = step_key;
 	runner->ended = key_ended;

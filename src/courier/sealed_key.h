@@ -9,7 +9,7 @@
 #define BAMBI_SEALED_KEY_H
 
 #include "../protocol/jwe.h"
-#include "runner.h"
+#include "keys.h"
 
 /* One that is being opened; zeroed while none is. */
 typedef struct SealedKey
@@ -17,7 +17,7 @@ typedef struct SealedKey
 	void	   *owner;			/* of the runner, otherwise */
 	Jwe		   *jwe;			/* malloc'ed */
 	uint8_t		cek[JWE_CEK_SIZE];
-	int			tries;			/* at the key service */
+	Unwrapping	unwrapping;
 	bool		is_once;		/* set before: nobody will open it again soon */
 	void		(*opened) (Runner *runner, Secret *secret);
 } SealedKey;

@@ -39,6 +39,9 @@ static int	logins;
 static int	unwrapped;
 static int	refusals;			/* of how many requests from now on, by 503 */
 static int	token = 1;			/* the one that is good */
+static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
+static bool is_holding;			/* what is to be unwrapped */
+static int	held;
 
 static bool
 unwrap(const char *body, char *answer)
@@ -95,6 +98,11 @@ decide(const char *request, const char *body, char *answer)
 				master_pem);
 	else if (strstr(request, "/decrypt/bambi HTTP") != NULL)
 	{
+		held++;
+		pthread_cond_broadcast(&turned);
+		while (is_holding)
+			pthread_cond_wait(&turned, &mutex);
+		held--;
 		if (unwrap(body, answer))
 			unwrapped++;
 		else
@@ -185,18 +193,18 @@ static char *sealed[JOBS];
 static uint64_t sequence;
 
 static void
-send_settings(const char *directory)
+send_settings(const char *key_service, const char *directory)
 {
 	char		settings[1024];
 
 	snprintf(settings, sizeof(settings),
 			 "{\"database\":\"test\",\"data_directory\":\"/var\","
-			 "\"key_service\":\"vault\",\"vault_address\":"
+			 "\"key_service\":\"%s\",\"vault_address\":"
 			 "\"http://127.0.0.1:%d\",\"vault_key\":\"bambi\","
 			 "\"vault_role_id_file\":\"%s/id\","
 			 "\"vault_secret_id_file\":\"%s/id\","
-			 "\"key_service_networks\":\"127.0.0.1/32\"}", port, directory,
-			 directory);
+			 "\"key_service_networks\":\"127.0.0.1/32\"}", key_service, port,
+			 directory, directory);
 	driver_send(&courier, FRAME_SETTINGS, 0, "", settings);
 }
 
@@ -234,17 +242,22 @@ seal_all(const char *pem)
 	}
 }
 
-/* Sends count of them; how many end like this. */
-static int
-run(int count, FrameResult result, const char *words)
+static void
+begin(int count)
 {
-	Frame		frame;
-	int			ended = 0;
-
 	sequence++;
 	for (int i = 0; i < count; i++)
 		driver_send(&courier, FRAME_JOB, sequence << 16 | (uint64_t) i,
 					sealed[i], SANDBOX);
+}
+
+/* Of count that were begun, how many end like this. */
+static int
+await(int count, FrameResult result, const char *words)
+{
+	Frame		frame;
+	int			ended = 0;
+
 	for (int i = 0; i < count; i++)
 	{
 		if (!driver_await(courier.fd, FRAME_OUTCOME, &frame))
@@ -256,6 +269,37 @@ run(int count, FrameResult result, const char *words)
 		driver_send(&courier, FRAME_TAKEN, frame.head.tag, "", "");
 	}
 	return ended;
+}
+
+static int
+run(int count, FrameResult result, const char *words)
+{
+	begin(count);
+	return await(count, result, words);
+}
+
+/* While one is being unwrapped, the service is taken away, and comes back. */
+static void
+test_change(const char *pem, const char *directory)
+{
+	seal_all(pem);
+	pthread_mutex_lock(&mutex);
+	is_holding = true;
+	begin(1);
+	while (held == 0)
+		pthread_cond_wait(&turned, &mutex);
+	send_settings("", directory);
+	pthread_mutex_unlock(&mutex);
+	await_word("error");
+	pthread_mutex_lock(&mutex);
+	is_holding = false;
+	pthread_cond_broadcast(&turned);
+	pthread_mutex_unlock(&mutex);
+	CHECK(await(1, RESULT_WAIT, "key_service_down") == 1,
+		  "what a service was asked waits if there is none any more");
+	send_settings("vault", directory);
+	await_word("kid");
+	CHECK(run(1, RESULT_SUCCEEDED, "") == 1, "until there is one again");
 }
 
 static void
@@ -295,7 +339,7 @@ main(void)
 	take_port();
 	courier = driver_start();
 
-	send_settings(directory);
+	send_settings("vault", directory);
 	CHECK(strcmp(await_word("error"), "Vault could not be reached") == 0,
 		  "a service that is not there is told");
 	CHECK(run(3, RESULT_WAIT, "key_service_down") == 3,
@@ -344,6 +388,7 @@ main(void)
 	CHECK(tries < 100 && run(JOBS, RESULT_SUCCEEDED, "") == JOBS,
 		  "whoever asks again finds it open, and they run");
 
+	test_change(pem, directory);
 	close(courier.fd);
 	CHECK(driver_wait(&courier) == 0, "the courier ends");
 	driver_clean(&courier);
