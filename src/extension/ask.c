@@ -13,6 +13,7 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/ipc.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -26,11 +27,19 @@ refuse(const char *detail)
 	bambi_refuse(BAMBI_TRY_LATER, NULL, detail, NULL);
 }
 
+/* A place, while it is ours. */
+typedef struct Tenancy
+{
+	BambiAsk   *ask;
+	uint32		serial;
+} Tenancy;
+
 /* A place with the question in it; refuses where there is none. */
-static BambiAsk *
-make_ask(BambiWorkerSlot *slot, const char *question, uint32 *serial)
+static Tenancy
+make_ask(BambiWorkerSlot *slot, const char *question)
 {
 	BambiAsk   *found = NULL;
+	Tenancy		tenancy = {0};
 	bool		has_courier;
 
 	LWLockAcquire(bambi_shmem_lock(), LW_EXCLUSIVE);
@@ -43,7 +52,8 @@ make_ask(BambiWorkerSlot *slot, const char *question, uint32 *serial)
 	if (found)
 	{
 		found->state = BAMBI_ASK_MADE;
-		*serial = ++found->serial;
+		tenancy.ask = found;
+		tenancy.serial = ++found->serial;
 		strlcpy(found->question, question, sizeof(found->question));
 	}
 	LWLockRelease(bambi_shmem_lock());
@@ -51,17 +61,18 @@ make_ask(BambiWorkerSlot *slot, const char *question, uint32 *serial)
 		refuse("The worker of this database has no courier at the moment.");
 	if (found == NULL)
 		refuse("Too many sessions ask the courier at the same moment.");
-	return found;
+	return tenancy;
 }
 
 /* The reply, if it is there; its place is free then. */
 static char *
-take_reply(BambiAsk *ask, uint32 serial, bool *is_done)
+take_reply(const Tenancy *tenancy, bool *is_done)
 {
+	BambiAsk   *ask = tenancy->ask;
 	char	   *reply = NULL;
 
 	LWLockAcquire(bambi_shmem_lock(), LW_EXCLUSIVE);
-	if (ask->serial == serial && ask->state == BAMBI_ASK_ANSWERED)
+	if (ask->serial == tenancy->serial && ask->state == BAMBI_ASK_ANSWERED)
 	{
 		reply = pstrdup(ask->reply);
 		*is_done = ask->is_done;
@@ -71,26 +82,31 @@ take_reply(BambiAsk *ask, uint32 serial, bool *is_done)
 	return reply;
 }
 
+/* Also when the session ends meanwhile. */
 static void
-leave(BambiAsk *ask, uint32 serial)
+leave(int code, Datum argument)
 {
+	Tenancy    *tenancy = (Tenancy *) DatumGetPointer(argument);
+	BambiAsk   *ask = tenancy->ask;
+
+	(void) code;
 	LWLockAcquire(bambi_shmem_lock(), LW_EXCLUSIVE);
-	if (ask->serial == serial && ask->state != BAMBI_ASK_FREE)
+	if (ask->serial == tenancy->serial && ask->state != BAMBI_ASK_FREE)
 		ask->state = ask->state == BAMBI_ASK_SENT ? BAMBI_ASK_ABANDONED :
 			BAMBI_ASK_FREE;
 	LWLockRelease(bambi_shmem_lock());
 }
 
 static char *
-wait_for_reply(BambiWorkerSlot *slot, BambiAsk *ask, uint32 serial,
-			   int patience_ms, bool *is_done)
+wait_for_reply(BambiWorkerSlot *slot, const Tenancy *tenancy, int patience_ms,
+			   bool *is_done)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													patience_ms);
 	char	   *reply;
 
 	ConditionVariablePrepareToSleep(&slot->ask_answered);
-	while ((reply = take_reply(ask, serial, is_done)) == NULL)
+	while ((reply = take_reply(tenancy, is_done)) == NULL)
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 														   until);
@@ -108,23 +124,19 @@ char *
 bambi_ask_courier(const char *question, int patience_ms, bool *is_done)
 {
 	BambiWorkerSlot *slot = bambi_my_slot();
-	BambiAsk   *ask;
-	uint32		serial;
+	Tenancy		tenancy;
 	char	   *reply = NULL;
 
 	if (slot == NULL)
 		refuse("This database has no worker.");
-	ask = make_ask(slot, question, &serial);
-	PG_TRY();
+	tenancy = make_ask(slot, question);
+	PG_ENSURE_ERROR_CLEANUP(leave, PointerGetDatum(&tenancy));
 	{
 		bambi_wake_now(slot, BAMBI_WAKE_ASK);
-		reply = wait_for_reply(slot, ask, serial, patience_ms, is_done);
+		reply = wait_for_reply(slot, &tenancy, patience_ms, is_done);
 	}
-	PG_FINALLY();
-	{
-		leave(ask, serial);
-	}
-	PG_END_TRY();
+	PG_END_ENSURE_ERROR_CLEANUP(leave, PointerGetDatum(&tenancy));
+	leave(0, PointerGetDatum(&tenancy));
 	if (reply == NULL)
 		refuse("There was no answer in time.");
 	return reply;
