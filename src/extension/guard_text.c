@@ -389,7 +389,7 @@ dollar_quote(const char *text, const char *p)
 
 /* Where what begins at p ends: a string, a quoted name, or one character. */
 static const char *
-end_of_piece(const char *text, const char *p)
+end_of_piece(const char *text, const char *p, bool has_backslashes)
 {
 	size_t		dollars = dollar_quote(text, p);
 	char		quote = *p;
@@ -410,8 +410,10 @@ end_of_piece(const char *text, const char *p)
 	if (quote != '\'' && quote != '"')
 		return p + 1;
 
-	has_escapes = quote == '\'' && p > text &&lower(p[-1]) == 'e' &&
-	!(p - text >=2 && is_of_word(p[-2]));
+	has_escapes = quote == '\'' &&
+		(has_backslashes ||
+		 (p > text &&lower(p[-1]) == 'e' &&
+		  !(p - text >=2 && is_of_word(p[-2]))));
 
 	for (p++; *p && *p != quote; p++)
 	{
@@ -435,13 +437,11 @@ may_call_guarded(const char *text)
 	return false;
 }
 
-bool
-bambi_text_calls_guarded(const char *text)
+static bool
+finds_call(const char *text, bool has_backslashes)
 {
 	const char *p = text;
 
-	if (!may_call_guarded(text))
-		return false;
 	while (*p)
 	{
 		const char *end = skip_comment(p);
@@ -451,11 +451,23 @@ bambi_text_calls_guarded(const char *text)
 			p = end;
 			continue;
 		}
-		for (end = end_of_piece(text, p); p < end; p++)
+		for (end = end_of_piece(text, p, has_backslashes); p < end; p++)
 		{
 			if (is_guarded_call(text, p))
 				return true;
 		}
 	}
 	return false;
+}
+
+/*
+ * Where a string ends depends on standard_conforming_strings, which the text
+ * may have been read without, or have set itself.
+ */
+bool
+bambi_text_calls_guarded(const char *text)
+{
+	return may_call_guarded(text) &&
+		(finds_call(text, false) ||
+		 (strstr(text, "\\'") != NULL && finds_call(text, true)));
 }

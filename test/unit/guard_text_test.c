@@ -23,6 +23,8 @@ static const char *const calls[] = {
 	"SELECT '''--', bambi_add_key('k')",
 	"SELECT E'\\'--', bambi_add_key('k')",
 	"SELECT $a$--$a$, bambi_add_key('k')",
+	"SELECT 'a\\'/*', bambi_add_key('k'), '*/'",
+	"SELECT 'a\\' --', bambi_add_key('k')",
 	"SELECT \"--\", bambi_add_key('k')",
 	"SELECT 1 -- a\n, bambi_add_key('k')",
 	"SELECT /* /* */ */ bambi_add_key('k')",
