@@ -354,14 +354,20 @@ take_key(FunctionCallInfo fcinfo, int n, const Sealing *sealing,
 	while (length > 0 && strchr(" \t\r\n", key[length - 1]))
 		length--;
 
-	if (looks_sealed(key, length))
-		take_sealed(sealing, key, length, sealed);
-	else
-		seal_plain(sealing, key, length, sealed);
-
-	/* unpacked for us, so it is ours */
-	if (PointerGetDatum(argument) != PG_GETARG_DATUM(n))
-		explicit_bzero(argument, VARSIZE_ANY(argument));
+	PG_TRY();
+	{
+		if (looks_sealed(key, length))
+			take_sealed(sealing, key, length, sealed);
+		else
+			seal_plain(sealing, key, length, sealed);
+	}
+	PG_FINALLY();
+	{
+		/* unpacked for us, so it is ours */
+		if (PointerGetDatum(argument) != PG_GETARG_DATUM(n))
+			explicit_bzero(argument, VARSIZE_ANY(argument));
+	}
+	PG_END_TRY();
 	hold_master_key(sealing, sealed);
 }
 
