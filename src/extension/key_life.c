@@ -15,11 +15,18 @@
 
 #include "utils/builtins.h"
 
+#include "agenda.h"
 #include "key_life.h"
 #include "request.h"
 #include "shmem.h"
 #include "statements_keys.h"
 #include "wait.h"
+
+/* Until what was passed by is looked at. */
+#define LOOK_AT_HELD_MS	(60 * 1000)
+
+/* Keys whose held generations are looked at at a time. */
+#define MOST_LEFT	64
 
 /* Whoever waits for one of the rows (id) of the last statement looks again. */
 static void
@@ -75,9 +82,13 @@ bambi_key_give_up_held(const pg_uuid_t *configuration, const pg_uuid_t *user,
 	tell_waiters(bambi_execute(&bambi_key_give_up, values, NULL));
 }
 
-/* From a row (verdict, configuration, message), which is gone afterwards. */
+/*
+ * From a row (verdict, configuration, message), which is gone afterwards.
+ * Only a check makes a key good again, and then releases also what somebody
+ * held locked when the key was replaced.
+ */
 static BambiKeyVerdict
-follow(const pg_uuid_t *user, TimestampTz now)
+follow(const pg_uuid_t *user, bool is_check, TimestampTz now)
 {
 	char	   *verdict = bambi_result_text(0, 1);
 	char	   *message = bambi_result_text(0, 3);
@@ -98,7 +109,7 @@ follow(const pg_uuid_t *user, TimestampTz now)
 		hold_queued(&configuration, user, message ? message : "", now);
 		return BAMBI_KEY_REFUSED;
 	}
-	if (strcmp(verdict, "revived") == 0)
+	if (is_check)
 		bambi_key_release_held(&configuration, user, now);
 	return BAMBI_KEY_STANDS;
 }
@@ -114,7 +125,7 @@ bambi_key_judge(const BambiCall *call, TimestampTz now)
 
 	if (bambi_execute(&bambi_key_judge_call, values, NULL) == 0)
 		return BAMBI_KEY_STANDS;
-	return follow(&call->user, now);
+	return follow(&call->user, false, now);
 }
 
 void
@@ -127,5 +138,34 @@ bambi_key_checked(const pg_uuid_t *errand, const pg_uuid_t *user,
 	};
 
 	if (bambi_execute(&bambi_key_judge_check, values, NULL) > 0)
-		(void) follow(user, now);
+	{
+		(void) follow(user, true, now);
+		sooner(&bambi_agenda.maintain_at, in_ms(now, LOOK_AT_HELD_MS));
+	}
+}
+
+bool
+bambi_key_look_at_held(TimestampTz now)
+{
+	Datum		values[] = {Int32GetDatum(MOST_LEFT)};
+	pg_uuid_t	ids[MOST_LEFT];
+	pg_uuid_t	users[MOST_LEFT];
+	bool		are_removed[MOST_LEFT];
+	int			count = (int) bambi_execute(&bambi_key_left_held, values, NULL);
+	bool		is_null;
+
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = *DatumGetUUIDP(bambi_result(i, 1, &is_null));
+		users[i] = *DatumGetUUIDP(bambi_result(i, 2, &is_null));
+		are_removed[i] = DatumGetBool(bambi_result(i, 3, &is_null));
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if (are_removed[i])
+			bambi_key_give_up_held(&ids[i], &users[i], now);
+		else
+			bambi_key_release_held(&ids[i], &users[i], now);
+	}
+	return count > 0;
 }

@@ -44,6 +44,12 @@ extern void bambi_key_release_held(const pg_uuid_t *configuration,
 extern void bambi_key_give_up_held(const pg_uuid_t *configuration,
 								   const pg_uuid_t *user, TimestampTz now);
 
+/*
+ * Both, for what was passed by since somebody held it locked, or was held a
+ * moment too late.  Whether there was any: then there may be more.
+ */
+extern bool bambi_key_look_at_held(TimestampTz now);
+
 /* Why a generation with a refused key is held. */
 #define BAMBI_KEY_HELD_REASON \
 	"the provider refuses the key; bambi_replace_key lets it go on"

@@ -10,6 +10,7 @@
 
 #include "agenda.h"
 #include "key_check.h"
+#include "key_life.h"
 #include "maintain.h"
 #include "rotate.h"
 #include "settings.h"
@@ -74,6 +75,8 @@ maintain(TimestampTz now)
 						" generations that stayed uncertain", written_off)));
 
 	queue_key_checks(now);
+	if (bambi_key_look_at_held(now))
+		sooner(&bambi_agenda.maintain_at, in_ms(now, AGAIN_MS));
 	bambi_rotation_look(now);
 	bambi_agenda.reseal_at = now;	/* what did not open, perhaps */
 

@@ -164,9 +164,8 @@ BambiStatement bambi_key_judge_call = {
  * The answer to a check: errand $1 of user $2, answer $3 (JSON text), $4 now.
  * A free call proves the key, but no money: a failing one stays so.  What is
  * not known takes nothing from what is.  Gives the verdict as above, or
- * "revived" where a refused key is taken again, configuration, message; no
- * row where the errand is not due any more, or somebody holds one of the
- * rows: then it stands, and is done again.
+ * "unknown", configuration, message; no row where the errand is not due any
+ * more, or somebody holds one of the rows: then it stands, and is done again.
  */
 BambiStatement bambi_key_judge_check = {
 	.sql =
@@ -215,8 +214,6 @@ BambiStatement bambi_key_judge_check = {
 	"  DELETE FROM bambi_internal.outbox o USING k"
 	"   WHERE o.id = $1 AND o.user_id = $2)"
 	" SELECT CASE WHEN k.status = 'revoked' THEN 'removed'"
-	"             WHEN x.state IN ('valid', 'failing')"
-	"              AND k.status IN ('rejected', 'dead') THEN 'revived'"
 	"             ELSE x.state END, k.id, x.message"
 	"   FROM k, x",
 	.nargs = 4,
@@ -254,9 +251,9 @@ BambiStatement bambi_key_hold = {
 };
 
 /*
- * Queues what was held so: $1 configuration, $2 user, $3 now, $4 lowest turn
- * there may be, $5 distance of turns at weight 1.  Whatever somebody holds
- * locked is being decided about.  Gives id.
+ * Queues what was held so, if the key is usable: $1 configuration, $2 user, $3
+ * now, $4 lowest turn there may be, $5 distance of turns at weight 1.  What
+ * somebody holds locked is passed by.  Gives id.
  */
 BambiStatement bambi_key_release = {
 	.sql =
@@ -269,6 +266,10 @@ BambiStatement bambi_key_release = {
 	" h AS MATERIALIZED ("
 	"  SELECT g.id, g.user_id, g.attempts FROM bambi.image_generations g"
 	"   WHERE " ARE_HELD("g")
+	"     AND EXISTS ("
+	"           SELECT FROM bambi.api_configurations c"
+	"            WHERE c.id = $1 AND c.user_id = $2 AND c.status IN"
+	"                  ('pending', 'valid', 'unknown', 'failing'))"
 	"     FOR NO KEY UPDATE SKIP LOCKED),"
 	" n AS MATERIALIZED ("
 	"  SELECT h.*, row_number() OVER (ORDER BY h.id) - 1 AS place FROM h),"
@@ -290,6 +291,25 @@ BambiStatement bambi_key_release = {
 	" RETURNING id",
 	.nargs = 5,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, INT8OID},
+	.is_generic = true,
+};
+
+/*
+ * What was passed by, and is held by a key that has been replaced or removed
+ * since, $1 keys at the most: configuration, user, whether it is removed.
+ */
+BambiStatement bambi_key_left_held = {
+	.sql =
+	"SELECT DISTINCT c.id, c.user_id, c.status = 'revoked'"
+	"  FROM bambi.image_generations g"
+	"  JOIN bambi.api_configurations c"
+	"    ON c.id = g.configuration_id AND c.user_id = g.user_id"
+	" WHERE g.held_reason IS NOT NULL AND g.status = 'held'"
+	"   AND g.error_code = 'invalid_key'"
+	"   AND c.status NOT IN ('rejected', 'dead')"
+	" LIMIT $1",
+	.nargs = 1,
+	.types = {INT4OID},
 	.is_generic = true,
 };
 

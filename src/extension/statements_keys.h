@@ -20,6 +20,7 @@ extern BambiStatement bambi_key_judge_call;
 extern BambiStatement bambi_key_judge_check;
 extern BambiStatement bambi_key_hold;
 extern BambiStatement bambi_key_release;
+extern BambiStatement bambi_key_left_held;
 extern BambiStatement bambi_key_give_up;
 
 #endif							/* BAMBI_STATEMENTS_KEYS_H */

@@ -273,6 +273,25 @@ is($bambi->column_of($refused, 'status, error_code'), 'failed|key_removed',
 	'what is held fails with the key that is removed');
 is($bambi->usage_of($dora), $used, 'and is not counted');
 
+# held, and locked by somebody when the key is replaced
+my $gerd = somebody();
+my $gerds = $bambi->add_key($gerd, 'sk-test-gerd');
+$bambi->checked($gerds);
+$refused = $bambi->generate($gerd, prompt_once('a fawn of gerd'));
+$bambi->wait_in_flight(1);
+$bambi->mock('release');
+$bambi->wait_for_status($refused, 'held');
+my $undecided = $bambi->session($gerd);
+$undecided->query_safe("BEGIN; SELECT bambi_cancel('$refused')");
+replace($gerd, $gerds, 'sk-test-gerd-new');
+is($bambi->checked($gerds), 'valid', 'another key is there');
+is($bambi->status_of($refused), 'held', 'while its owner is still deciding');
+$undecided->query_safe('ROLLBACK');
+$undecided->quit;
+$bambi->node->reload;
+$bambi->wait_for_status($refused, 'succeeded',
+	'what is left to it goes on all the same');
+
 # ---- money
 
 my $erna = somebody();
