@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -14,6 +15,13 @@
 
 #include "calls.h"
 #include "settings.h"
+
+/*
+ * Answers of one user that may wait for a lock before no more is claimed of
+ * them; and how many of all, from which on one is too many.
+ */
+#define CROWD			16
+#define MOST_LOCKED		(BAMBI_MAX_IN_FLIGHT / 2)
 
 BambiCalls	bambi_calls;
 
@@ -101,6 +109,47 @@ bambi_call_put_off(BambiCall *call)
 		call->is_locked = true;
 		bambi_calls.locked++;
 	}
+}
+
+static int
+compare_users(const void *a, const void *b)
+{
+	return memcmp(((const pg_uuid_t *) a)->data,
+				  ((const pg_uuid_t *) b)->data, UUID_LEN);
+}
+
+ArrayType *
+bambi_calls_crowds(void)
+{
+	int			most = bambi_calls.locked < MOST_LOCKED ? CROWD : 1;
+	pg_uuid_t  *users;
+	Datum	   *crowds;
+	int			count = 0;
+	int			crowd_count = 0;
+	dlist_iter	iter;
+
+	if (bambi_calls.locked < most)
+		return NULL;
+	users = palloc(bambi_calls.locked * sizeof(pg_uuid_t));
+	crowds = palloc(bambi_calls.locked * sizeof(Datum));
+	dlist_foreach(iter, &bambi_calls.waiting)
+	{
+		const BambiCall *call = dlist_container(BambiCall, node, iter.cur);
+
+		if (call->is_locked)
+			users[count++] = call->user;
+	}
+	qsort(users, count, sizeof(pg_uuid_t), compare_users);
+	for (int i = 0, first = 0; i < count; i++)
+	{
+		if (compare_users(&users[first], &users[i]) != 0)
+			first = i;
+		if (i - first + 1 == most)
+			crowds[crowd_count++] = UUIDPGetDatum(&users[i]);
+	}
+	return crowd_count == 0 ? NULL :
+		construct_array(crowds, crowd_count, UUIDOID, UUID_LEN, false,
+						TYPALIGN_CHAR);
 }
 
 BambiCall *

@@ -10,6 +10,7 @@
 #define BAMBI_CALLS_H
 
 #include "lib/ilist.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -85,6 +86,13 @@ extern void bambi_call_remove(BambiCall *call);
 
 /* An answered call that cannot be settled now: to the end, and not at once. */
 extern void bambi_call_put_off(BambiCall *call);
+
+/*
+ * The users of whom no more is to be claimed (uuid[]), or NULL: what they, or
+ * their transactions, hold locked would take the places of all others (rule
+ * D12).
+ */
+extern ArrayType *bambi_calls_crowds(void);
 
 /* The call of a tag, or NULL if that is over. */
 extern BambiCall *bambi_call_of_tag(uint64 tag);

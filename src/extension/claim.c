@@ -139,6 +139,8 @@ room_for_inputs(void)
 static int
 claim_above_position(int wanted, bool with_edits, TimestampTz now)
 {
+	ArrayType  *crowds = bambi_calls_crowds();
+	char		nulls[] = "            n";
 	Datum		values[] = {
 		Int64GetDatum(position.turn),
 		UUIDPGetDatum(&position.id),
@@ -151,9 +153,11 @@ claim_above_position(int wanted, bool with_edits, TimestampTz now)
 		CStringGetTextDatum(bambi_store),
 		Int64GetDatum(room_for_inputs()),
 		BoolGetDatum(bambi_calls.input_bytes == 0),
-		BoolGetDatum(with_edits)
+		BoolGetDatum(with_edits),
+		PointerGetDatum(crowds)
 	};
-	int			found = (int) bambi_execute(&bambi_worker_claim, values, NULL);
+	int			found = (int) bambi_execute(&bambi_worker_claim, values,
+											crowds == NULL ? nulls : NULL);
 
 	for (int row = 0; row < found; row++)
 		hand_over(row, now);

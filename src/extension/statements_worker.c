@@ -23,7 +23,7 @@
  * $8 database oid that the instance must have; $9 the store of those whose
  * plan names none; $10 how many bytes of pictures to edit there is room for,
  * $11 whether one generation may have more than that; $12 whether to look at
- * edits at all.
+ * edits at all; $13 users to pass by, or NULL.
  * Gives id, user_id, attempt, turn, key, job, key_is_valid, input_bytes,
  * key_number.
  */
@@ -34,6 +34,7 @@ BambiStatement bambi_worker_claim = {
 	"   WHERE (turn, id) > ($1, $2) AND claimed_by IS NULL"
 	"     AND (not_before IS NULL OR not_before <= $5)"
 	"     AND ($12 OR input_bytes = 0)"
+	"     AND ($13 IS NULL OR user_id <> ALL ($13))"
 	"     AND EXISTS (SELECT FROM bambi_internal.instance i"
 	"                  WHERE NOT i.is_paused AND i.version = $6"
 	"                    AND i.system_identifier = $7"
@@ -82,9 +83,10 @@ BambiStatement bambi_worker_claim = {
 	"   JOIN bambi.api_providers p ON p.id = m.provider_id"
 	"   LEFT JOIN bambi.api_configurations k"
 	"     ON k.id = g.configuration_id AND k.user_id = g.user_id",
-	.nargs = 12,
+	.nargs = 13,
 	.types = {INT8OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID,
-	TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID, BOOLOID},
+		TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID, BOOLOID,
+	UUIDARRAYOID},
 	.is_generic = true,
 };
 

@@ -11,7 +11,10 @@ use Test::More;
 my $each = 20;
 my @kinds = qw(cancel_queued cancel_running generate remove_key retry);
 
-my $bambi = BambiCluster->start('open', conf => "max_connections = 160\n");
+my $bambi = BambiCluster->start('open', conf => <<'CONF');
+max_connections = 160
+bambi.max_in_flight = 100
+CONF
 $bambi->sign_up('bob');
 $bambi->lift_quota;
 $bambi->add_key('bob');
@@ -174,6 +177,32 @@ is( $bambi->sql("SELECT count(*) FROM bambi.api_configurations
 		WHERE status = 'revoked' AND encrypted_api_key = ''"),
 	scalar those('remove_key', 1),
 	'remove key, commit: removed');
+
+# ---- one user with so many answers that wait for a lock as to crowd out all
+
+$bambi->sign_up('carol');
+$bambi->add_key('carol');
+$bambi->sql('SELECT bambi_pause()');
+$bambi->sql_as('carol', "SELECT count(bambi_generate(
+		'[[mock fault=openai-400-bad_request times=1]] ' || n,
+		'openai/gpt-image-2'))
+	FROM generate_series(1, 400) n");
+my $hers = "FROM bambi.image_generations
+	WHERE user_id = '$bambi->{user}{carol}'";
+my $carol = $bambi->session('carol');
+$carol->query_safe(
+	"BEGIN; SELECT bambi_generate('a fawn', 'openai/gpt-image-2')");
+$bambi->sql('SELECT bambi_resume()');
+$bambi->poll("SELECT (generations->>'running')::int >= 16 AND in_flight = 0
+	FROM bambi_status()");
+is($bambi->sql("SELECT count(*) > 200 FROM bambi_internal.queue
+		WHERE claimed_by IS NULL"), 't', 'no more of them are claimed');
+bob_is_served('while they wait for their owner, others are served');
+$carol->query_safe('ROLLBACK');
+$carol->quit;
+$bambi->poll("SELECT count(*) = 400 $hers AND status = 'failed'");
+is($bambi->sql("SELECT count(*) $hers AND status = 'failed'"), 400,
+	'then all of them end');
 
 $bambi->ledger_is_equal;
 is( $bambi->sql('SELECT count(*) FROM bambi.users u WHERE usage_count <> (
