@@ -58,10 +58,11 @@ indent:
 bench:
 	@test/bench/bench.sh
 
-# make torture ROUNDS=1000
+# make torture ROUNDS=1000 KEYS=100000
 ROUNDS ?= 20
+KEYS ?= 100000
 torture:
-	@ROUNDS=$(ROUNDS) $(harness)/check.sh --torture
+	@ROUNDS=$(ROUNDS) KEYS=$(KEYS) $(harness)/check.sh --torture
 
 .PHONY: all install uninstall clean clean-tests installcheck demo demo-stop check \
 	check-harness check-unit check-mock check-layers check-reference \

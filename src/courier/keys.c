@@ -204,6 +204,9 @@ opened(Runner *runner, Next next)
 	is_open = next == NEXT_DONE;
 	if (is_open)
 	{
+		/* a rotation: what is remembered is of the version before (C3) */
+		if (strcmp(seal_kid, sealing_key.kid) != 0)
+			OPENSSL_cleanse(remembered, sizeof(remembered));
 		snprintf(seal_kid, sizeof(seal_kid), "%s", sealing_key.kid);
 		snprintf(seal_pem, sizeof(seal_pem), "%s", sealing_key.public_pem);
 		if (strcmp(told_kid, sealing_key.kid) != 0 || told_closed[0] != '\0')

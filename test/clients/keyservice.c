@@ -8,10 +8,13 @@
  *	key					the next such word of the courier
  *	generate N [KEY]	sends N generations, each with a new key sealed to the
  *						KEY-th master key that was told (the last one)
+ *	rotate				a new version of the master key; what the courier answers
+ *	reseal N KEY		has N keys, sealed to the KEY-th master key, sealed to
+ *						the last one, and sends a generation with each
  *	tamper				one whose wrapped data key was changed
  *	again MS			sends those that wait, until none does or MS are over
  *
- * The last three give {"sent", "succeeded", "waiting", "failed"} of the
+ * All but the first three and rotate give {"sent", "succeeded", "waiting", "failed"} of the
  * command, and "code" and "error": what was told last of one that did not
  * succeed, and by the key service.  At its end the program writes the same
  * over all.  The pictures are the sandbox's: a key that opens is a generation
@@ -205,6 +208,63 @@ generate(int count, int which)
 	print_tally(&tally);
 }
 
+/* The answer to an errand; the caller releases it. */
+static json_t *
+run_errand(const char *sealed, const char *json)
+{
+	Frame		frame;
+
+	sequence++;
+	driver_send(&courier, FRAME_ERRAND, sequence << 16, sealed, json);
+	do
+	{
+		if (!driver_receive(courier.fd, &frame))
+			driver_die("an errand is not answered");
+		if (frame.head.type == FRAME_SEALING_KEY)
+			take_sealing_key(&frame);
+	} while (frame.head.type != FRAME_ERRAND_DONE);
+	return driver_json(&frame);
+}
+
+static void
+rotate(void)
+{
+	json_t	   *json = run_errand("", "{\"kind\":\"rotate\"}");
+	char	   *text = json_dumps(json, JSON_COMPACT);
+
+	printf("%s\n", text);
+	free(text);
+	json_decref(json);
+}
+
+static void
+reseal(int count, int which)
+{
+	char		errand[512];
+	Tally		tally;
+
+	if (waiting_count + count > MAX_WAITING)
+		driver_die("too many generations");
+	snprintf(errand, sizeof(errand), "{\"kind\":\"reseal\",\"user\":\""
+			 DRIVER_USER "\",\"provider\":\"sandbox\",\"kid\":\"%s\"}",
+			 keys[key_count - 1].kid);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *sealed = seal(which);
+		json_t	   *json = run_errand(sealed, errand);
+		const char *fresh = json_string_value(json_object_get(json, "key"));
+
+		put_text(error, sizeof(error), json, "error");
+		if (fresh != NULL)
+			waiting[waiting_count++] = strdup(fresh);
+		free(sealed);
+		json_decref(json);
+	}
+	total.sent += waiting_count;
+	tally = send_waiting();
+	print_tally(&tally);
+}
+
 static void
 tamper(void)
 {
@@ -261,6 +321,10 @@ main(void)
 			print_sealing_key();
 		else if (sscanf(line, "generate %d %d", &count, &which) >= 1)
 			generate(count, which >= 0 ? which : key_count - 1);
+		else if (strcmp(line, "rotate") == 0)
+			rotate();
+		else if (sscanf(line, "reseal %d %d", &count, &which) == 2)
+			reseal(count, which);
 		else if (strcmp(line, "tamper") == 0)
 			tamper();
 		else if (sscanf(line, "again %d", &count) == 1)

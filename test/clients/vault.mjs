@@ -75,6 +75,9 @@ function set(settings = {}) {
 	return courier.settings({ ...usual, ...settings });
 }
 
+write('reader.hcl', 'path "transit/keys/bambi" { capabilities = ["read"] } ' +
+	'path "transit/decrypt/bambi" { capabilities = ["update"] }');
+
 function isDecrypt(request) {
 	return request.url.includes('/decrypt/');
 }
@@ -113,6 +116,29 @@ await test('a version that is not served any more does not open', async (t) => {
 	t.equal(tally.code, 'key_unreadable');
 	bao('write', 'transit/keys/bambi/config', 'min_decryption_version=1');
 });
+await test('the courier makes a version, and seals anew to it', async (t) => {
+	t.equal((await courier.command('rotate')).kid, 'vault:transit/bambi:3');
+	const before = unwrapped;
+	const tally = await courier.command('reseal 20 0');
+	t.equal(tally.succeeded, 20);
+	t.equal(tally.sent, 20);
+	// each once to be sealed anew and once to be used, and the first to prove
+	t.equal(unwrapped - before, 41);
+});
+await test('then the older versions may go', async (t) => {
+	bao('write', 'transit/keys/bambi/config', 'min_decryption_version=3');
+	t.equal((await courier.command('generate 3')).succeeded, 3);
+	const tally = await courier.command('reseal 1 0');
+	t.equal(tally.sent, 0);
+	t.equal(tally.error, 'the stored key could not be opened');
+	bao('write', 'transit/keys/bambi/config', 'min_decryption_version=1');
+});
+await test('whoever may not make a version is told', async (t) => {
+	bao('policy', 'write', 'bambi', `${SCRATCH}/reader.hcl`);
+	t.equal((await courier.command('rotate')).error,
+		'Vault answered 403: permission denied');
+	t.equal((await courier.command('generate 1')).succeeded, 1);
+});
 await test('a token from a file will do, and is renewed', async (t) => {
 	const given = await ask('POST', 'auth/token/create',
 		{ policies: ['bambi'], ttl: '1h' });
@@ -123,7 +149,7 @@ await test('a token from a file will do, and is renewed', async (t) => {
 		return false;
 	};
 	t.equal((await set({ vault_token_file: `${SCRATCH}/token` })).kid,
-		'vault:transit/bambi:2');
+		'vault:transit/bambi:3');
 	t.equal((await courier.command('generate 3')).succeeded, 3);
 	t.equal(renewals, 1);
 });

@@ -38,8 +38,9 @@ curl --silent --output /dev/null --retry 100 --retry-delay 0 \
 	"$BAO" secrets enable transit
 	"$BAO" write -f transit/keys/bambi type=rsa-4096
 	"$BAO" policy write bambi - <<-'POLICY'
-		path "transit/keys/bambi"    { capabilities = ["read"] }
-		path "transit/decrypt/bambi" { capabilities = ["update"] }
+		path "transit/keys/bambi"        { capabilities = ["read"] }
+		path "transit/keys/bambi/rotate" { capabilities = ["update"] }
+		path "transit/decrypt/bambi"     { capabilities = ["update"] }
 	POLICY
 	"$BAO" auth enable approle
 	"$BAO" write auth/approle/role/bambi token_policies=bambi \

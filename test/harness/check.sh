@@ -4,7 +4,7 @@
 #	Builds bambi, installs it and runs every test.
 #
 # Usage: check.sh [GROUP]...	(all groups without an argument)
-#        check.sh --torture		ROUNDS of kills alone, told line by line
+#        check.sh --torture		ROUNDS of kills, and KEYS, alone; told line by line
 #
 # Ends with "N passed, N failed" and fails if anything failed.  What cannot
 # run counts as failed: a group without results, a test that skips, a plan
@@ -23,7 +23,7 @@ cd "$top"
 all_groups=(harness unit fuzz mock layers reference indent warnings regress isolation tap torture)
 
 jobs=$(nproc)
-export ROUNDS=${ROUNDS:-2}
+export ROUNDS=${ROUNDS:-2} KEYS=${KEYS:-2000}
 
 # ---- groups; each prints results as TAP or as pg_regress does
 
@@ -149,7 +149,7 @@ run_perl() {
 		PATH="$(bindir):$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
 		BAMBI_MOCK="$dir/test/mock/bambi-mock" \
 		BAMBI_COURIER="$(bindir)/bambi-courier" \
-		ROUNDS="$ROUNDS" SEED="${SEED:-}" KEYS="${KEYS:-}" \
+		ROUNDS="$ROUNDS" SEED="${SEED:-}" KEYS="$KEYS" \
 		sh -c 'cd "$TESTDIR" && exec $1 -I "$2" -I test/t/lib $3' \
 		sh "$perl" "$pgxs/src/test/perl" "$*" ||
 		{ show_perl_logs "$dir"; return 1; }
@@ -233,7 +233,7 @@ do
 	limit=1200
 	if [ "$group" = torture ]
 	then
-		limit=$((300 + 120 * ROUNDS))
+		limit=$((300 + 120 * ROUNDS + KEYS / 50))
 	fi
 	timeout -k 10 "$limit" \
 		"$self" --group "$group" "$scratch" >"$log" 2>&1 </dev/null || status=$?
