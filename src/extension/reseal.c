@@ -183,6 +183,8 @@ take_more(TimestampTz now)
 static void
 run(TimestampTz now)
 {
+	bool		has_answers = answered > 0;
+
 	for (int i = 0; i < PLACES; i++)
 	{
 		if (!reseals[i].is_answered)
@@ -192,7 +194,8 @@ run(TimestampTz now)
 	}
 	if (pass.has_more)
 		take_more(now);
-	BAMBI_POINT("reseal-before-commit");
+	if (has_answers)
+		BAMBI_POINT("reseal-before-commit");
 }
 
 static void
