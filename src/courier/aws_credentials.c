@@ -7,6 +7,7 @@
  */
 #include "aws_credentials.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Without the spaces around it. */
@@ -87,4 +88,28 @@ aws_credentials_read(Arena *arena, const Secret *file, SigV4 *signer)
 			take_line(arena, signer, line, len);
 	}
 	return signer->access_key != NULL && signer->secret_key != NULL;
+}
+
+static Secret *
+secret_of_variable(Arena *arena, const char *name)
+{
+	const char *value = getenv(name);
+	size_t		len = value != NULL ? strlen(value) : 0;
+
+	return len > 0 && aws_credentials_is_printable(value, len) ?
+		secret_create(arena, (const uint8_t *) value, len) : NULL;
+}
+
+bool
+aws_credentials_from_environment(Arena *arena, SigV4 *signer)
+{
+	const char *key = getenv("AWS_ACCESS_KEY_ID");
+
+	if (key == NULL || key[0] == '\0' ||
+		!aws_credentials_is_printable(key, strlen(key)))
+		return false;
+	signer->access_key = arena_strdup(arena, key);
+	signer->secret_key = secret_of_variable(arena, "AWS_SECRET_ACCESS_KEY");
+	signer->session_token = secret_of_variable(arena, "AWS_SESSION_TOKEN");
+	return signer->secret_key != NULL;
 }

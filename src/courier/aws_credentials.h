@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * aws_credentials.h
- *		Credentials of AWS as its own programs share them
- *		(~/.aws/credentials).
+ *		Credentials of AWS as its own programs share them: in a file
+ *		(~/.aws/credentials), or in the environment.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,9 @@
  */
 extern bool aws_credentials_read(Arena *arena, const Secret *file,
 								 SigV4 *signer);
+
+/* The same from AWS_ACCESS_KEY_ID and so on. */
+extern bool aws_credentials_from_environment(Arena *arena, SigV4 *signer);
 
 /* Whether a text can stand in a header: visible characters, and some. */
 extern bool aws_credentials_is_printable(const char *text, size_t len);

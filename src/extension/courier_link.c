@@ -43,12 +43,17 @@
 /* where close_range is missing and RLIMIT_NOFILE says nothing sensible */
 #define MOST_FDS		65536
 
+/* Of the server's environment; else the courier's is empty. */
+static const char *const handed_on[] = {
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+};
+
 /* What the child needs, made before the fork: it may not allocate. */
 typedef struct Birth
 {
 	const char *program;
 	char	   *argv[3];
-	char	   *envp[2];
+	char	   *envp[1 + lengthof(handed_on) + 1];
 	char		directory[MAXPGPATH];
 	int			socket;
 	int			lock;
@@ -258,6 +263,22 @@ remember_courier(int socket, pid_t pid)
 	pg_atomic_fetch_add_u32(&slot->courier_starts, 1);
 }
 
+static void
+set_environment(Birth *birth)
+{
+	int			count = 0;
+
+	birth->envp[count++] = "LC_ALL=C.UTF-8";
+	for (size_t i = 0; i < lengthof(handed_on); i++)
+	{
+		const char *value = getenv(handed_on[i]);
+
+		if (value)
+			birth->envp[count++] = psprintf("%s=%s", handed_on[i], value);
+	}
+	birth->envp[count] = NULL;
+}
+
 bool
 bambi_courier_start(const pg_uuid_t *incarnation)
 {
@@ -275,8 +296,7 @@ bambi_courier_start(const pg_uuid_t *incarnation)
 	birth.argv[0] = psprintf("bambi-courier: %s", database);
 	birth.argv[1] = "--serve";
 	birth.argv[2] = NULL;
-	birth.envp[0] = "LC_ALL=C.UTF-8";
-	birth.envp[1] = NULL;
+	set_environment(&birth);
 
 	if (access(birth.program, X_OK) != 0)
 	{

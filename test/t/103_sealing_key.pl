@@ -165,5 +165,28 @@ $bambi->sql('CREATE ROLE stranger LOGIN');
   $bambi->try_as('stranger', 'SELECT bambi_sealing_key()');
 like($error, qr/permission denied/, 'strangers are not told');
 
+# ---- credentials of AWS in the server's environment
+
+sub complaint
+{
+	$bambi->node->restart;
+	$bambi->wait_for_server;
+	$bambi->poll('SELECT last_error IS NOT NULL FROM bambi_status()');
+	return $bambi->sql('SELECT last_error FROM bambi_status()');
+}
+
+$bambi->node->append_conf('postgresql.conf', <<'CONF');
+bambi.key_service = 'awskms'
+bambi.aws_kms_key = 'alias/bambi'
+bambi.aws_kms_region = 'eu-central-1'
+bambi.aws_kms_endpoint = 'http://127.0.0.1:1'
+bambi.key_service_networks = '127.0.0.1/32'
+CONF
+like(complaint(), qr/in the server's environment/, 'without any AWS is not asked');
+$ENV{AWS_ACCESS_KEY_ID} = 'AKIDOFTHISTEST';
+$ENV{AWS_SECRET_ACCESS_KEY} = 'secret-of-this-test';
+like(complaint(), qr/AWS KMS could not be reached/,
+	'those of the environment get to the courier');
+
 $bambi->stop;
 done_testing();

@@ -232,6 +232,22 @@ check_settings(void)
 					   "bambi.aws_kms_credentials_file nor "
 					   "bambi.aws_metadata is set", false),
 		  "credentials come from nowhere else");
+	setenv("AWS_ACCESS_KEY_ID", "AKIDOFTHEENVIRONMENT", 1);
+	play_begin();
+	CHECK(play_is_down(step_open(), "neither ", false),
+		  "nor from half an environment");
+	setenv("AWS_SECRET_ACCESS_KEY", "of-the-environment", 1);
+	setenv("AWS_SESSION_TOKEN", "session-of-the-environment", 1);
+	play_begin();
+	CHECK(step_open() == NEXT_SEND &&
+		  strstr(play_header("authorization"),
+				 "Credential=AKIDOFTHEENVIRONMENT/") != NULL &&
+		  strcmp(play_header("x-amz-security-token"),
+				 "session-of-the-environment") == 0,
+		  "but from a whole one");
+	unsetenv("AWS_ACCESS_KEY_ID");
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+	unsetenv("AWS_SESSION_TOKEN");
 	set_file();
 	play_write("credentials", "[other]\naws_access_key_id = A\n", 0600);
 	play_begin();

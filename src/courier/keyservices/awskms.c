@@ -8,8 +8,9 @@
  * what was sealed to a key before goes on being unwrapped with that one.
  *
  * The credentials are the operator's, from a file in the form that AWS's own
- * programs share, or those of the machine's role, from the instance metadata
- * service (IMDSv2, with a token) at an address that the operator names.
+ * programs share; or those of the machine's role, from the instance metadata
+ * service (IMDSv2, with a token) at an address that the operator names; or, if
+ * neither is named, those in the server's environment.
  *
  * As in the AWS KMS API reference: GetPublicKey, Decrypt, "Common errors"; and
  * in the EC2 user guide: "Use the Instance Metadata Service".
@@ -243,8 +244,21 @@ start(Exchange *x)
 		return ask_key(x);
 	}
 	if (metadata == NULL)
-		return remote_fail_setup(x, "neither bambi.aws_kms_credentials_file "
-								 "nor bambi.aws_metadata is set");
+	{
+		fresh = arena_create();
+		if (!aws_credentials_from_environment(fresh, &signer))
+		{
+			arena_destroy(fresh);
+			return remote_fail_setup(x, "neither "
+									 "bambi.aws_kms_credentials_file nor "
+									 "bambi.aws_metadata is set, nor "
+									 "AWS_ACCESS_KEY_ID and "
+									 "AWS_SECRET_ACCESS_KEY in the server's "
+									 "environment");
+		}
+		keep_credentials(fresh, &signer);
+		return ask_key(x);
+	}
 
 	metadata_token = NULL;
 	exchange_method(x, "PUT", arena_printf(x->arena, "%s/latest/api/token",
