@@ -344,9 +344,9 @@ ok(total.sent === total.succeeded + total.failed && total.waiting === 0 &&
 ok(tooMuch === 0, 'nothing was sent to be unwrapped but wrapped data keys');
 ok(stranger.connections === 0,
 	`of ${proxy.requests} signed requests none came to another host`);
-console.log(`# generations: ${total.sent} sent, ${total.succeeded} ` +
+console.log(`# counted: generations: ${total.sent} sent, ${total.succeeded} ` +
 	`succeeded, ${total.failed} unreadable on purpose, 0 lost`);
-console.log(`# requests: ${proxy.requests}, of which ${signed} signed as ` +
+console.log(`# counted: requests: ${proxy.requests}, of which ${signed} signed as ` +
 	`they should be; to another host: ${stranger.connections}`);
 metadata.close();
 done();

@@ -320,8 +320,8 @@ ok(tooMuch === 0, 'nothing was sent to be unwrapped but wrapped data keys');
 ok(stranger.connections === 0 && ![...secrets].some(
 	(secret) => stranger.heard.includes(secret)) && secrets.size > 3,
 `of ${tokens} requests with a token none came to another host`);
-console.log(`# generations: ${total.sent} sent, ${total.succeeded} ` +
+console.log(`# counted: generations: ${total.sent} sent, ${total.succeeded} ` +
 	`succeeded, ${total.failed} unreadable on purpose, 0 lost`);
-console.log(`# requests: ${proxy.requests}, of which ${tokens} with one of ` +
+console.log(`# counted: requests: ${proxy.requests}, of which ${tokens} with one of ` +
 	`${secrets.size - 1} tokens; to another host: ${stranger.connections}`);
 done();

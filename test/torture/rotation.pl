@@ -55,6 +55,8 @@ my $lost = $rotation->lost;
 is($lost, 0, 'each with its own key: ' . $bambi->sql("SELECT count(*)
 	FROM bambi.image_generations WHERE status = 'succeeded'") . ' pictures');
 is($failed, 0, 'and all open');
+note "counted: $keys keys sealed anew twice, $killed kills, "
+  . "$failed failed opens, $lost lost";
 
 $bambi->stop;
 done_testing();

@@ -441,7 +441,8 @@ check_spellings(void)
 		}
 		CHECK(all, "%s is refused, whoever names it", spellings[i]);
 	}
-	printf("# %d of them by the rule of addresses\n", by_address);
+	printf("# counted: %zu inner addresses named, %d by the rule of addresses "
+		   "refused, %d connections\n", count, by_address, trapped);
 	CHECK(by_address > (int) count / 2, "most by the rule of addresses");
 	CHECK(trapped == 0, "%zu addresses, %d connections", count, trapped);
 }

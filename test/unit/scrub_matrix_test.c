@@ -684,7 +684,7 @@ main(void)
 		for (size_t t = 0; t < lengthof(templates); t++)
 			check_cell(&keys[k], &templates[t]);
 	}
-	printf("# %zu answers, %d with a piece of the key\n",
+	printf("# counted: %zu answers, %d with a piece of the key\n",
 		   lengthof(keys) * lengthof(templates), leaks);
 	check_late_token(&keys[5]);
 	check_plain_words();

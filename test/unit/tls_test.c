@@ -357,7 +357,7 @@ check_kinds(void)
 		bad++;
 		decrypted += servers[i].decrypted;
 	}
-	printf("# %d bad servers decrypted %d bytes\n", bad, decrypted);
+	printf("# counted: %d bad servers decrypted %d bytes\n", bad, decrypted);
 }
 
 /* Trust ends with the setting, also on a connection that is kept. */

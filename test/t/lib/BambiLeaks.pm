@@ -842,7 +842,7 @@ sub conclude
 		$total += @found;
 		$leaky{ $_->{number} } = 1 foreach @found;
 	}
-	note "$self->{order}: $cells cells, " . @places
+	note "counted: $self->{order}: $cells cells, " . @places
 	  . " places, $total findings in " . keys(%leaky) . ' cells';
 	return;
 }
@@ -861,7 +861,7 @@ sub prove
 		my ($looks, $busy, $hits, $calls) = $self->race($kind, $sizes{looks});
 		my $share = sprintf '%.2f %%', 100 * $hits / $busy;
 
-		note "pg_stat_activity, $kind: $looks looks, $busy of them while "
+		note "counted: pg_stat_activity, $kind: $looks looks, $busy of them while "
 		  . "$calls calls ran, $hits with the key ($share)";
 		if ($kind eq 'literal')
 		{
