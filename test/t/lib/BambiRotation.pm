@@ -84,7 +84,8 @@ sub new_master_key_of
 	rename "$file.new", $file or die "$file: $!";
 	$bambi->sql('SELECT pg_reload_conf()');
 	$bambi->poll("SELECT kid <> '$before' FROM bambi.encryption_keys
-		WHERE is_current");
+		WHERE is_current")
+	  or die 'the new master key is not sealed to';
 	return $bambi->sql(
 		'SELECT kid FROM bambi.encryption_keys WHERE is_current');
 }
