@@ -43,11 +43,9 @@ typedef struct Batch
 	bool		is_seen[BATCH_CALLS];
 } Batch;
 
-/* What the running transaction has ended, and what it could not. */
+/* What the running transaction has ended. */
 static BambiCall *ended[BATCH_CALLS];
 static int	ended_count = 0;
-static BambiCall *passed_by[BATCH_CALLS];
-static int	passed_by_count = 0;
 static bool has_delayed = false;
 static bool has_uncertain = false;
 
@@ -191,7 +189,9 @@ read_image_row(Batch *batch, SPITupleTable *table, uint64 row)
 
 /*
  * Calls that a statement did not touch are either locked by somebody, and
- * wait, or their claim is over, and nothing is left to do.
+ * wait, or their claim is over, and nothing is left to do.  Those that wait
+ * are put off at once, not at commit, so that a claim of the same transaction
+ * sees whose answers crowd.
  */
 static void
 sort_out(BambiCall **calls, int count)
@@ -215,7 +215,7 @@ sort_out(BambiCall **calls, int count)
 								DatumGetUUIDP(bambi_result(row, 1, &is_null)));
 		}
 		if (is_locked)
-			passed_by[passed_by_count++] = calls[i];
+			bambi_call_put_off(calls[i]);
 		else
 			ended[ended_count++] = calls[i];
 	}
@@ -344,7 +344,7 @@ settle_other(BambiCall *call, TimestampTz now)
 	verdict = judge_key(call, now);
 	if (verdict == BAMBI_KEY_LOCKED)
 	{
-		passed_by[passed_by_count++] = call;
+		bambi_call_put_off(call);
 		return;
 	}
 	ended[ended_count++] = call;
@@ -393,7 +393,6 @@ bambi_settle(TimestampTz now, bool with_locked)
 	dlist_iter	i;
 
 	ended_count = 0;
-	passed_by_count = 0;
 	batch->count = 0;
 	dlist_foreach(i, &bambi_calls.waiting)
 	{
@@ -419,7 +418,6 @@ void
 bambi_settle_single(BambiCall *call, TimestampTz now)
 {
 	ended_count = 0;
-	passed_by_count = 0;
 	if (call->result == RESULT_SUCCEEDED)
 	{
 		Batch	   *batch = palloc(sizeof(Batch));
@@ -445,7 +443,6 @@ bambi_settle_refused(BambiCall *call, TimestampTz now)
 	text	   *answer;
 
 	ended_count = 0;
-	passed_by_count = 0;
 	if (bambi_execute(&bambi_worker_lock_one, values, NULL) == 0)
 	{
 		sort_out(&call, 1);
@@ -508,17 +505,12 @@ bambi_settle_keep(void)
 		bambi_call_remove(call);
 	}
 	ended_count = 0;
-
-	for (int n = 0; n < passed_by_count; n++)
-		bambi_call_put_off(passed_by[n]);
-	passed_by_count = 0;
 }
 
 void
 bambi_settle_forget(void)
 {
 	ended_count = 0;
-	passed_by_count = 0;
 }
 
 bool
