@@ -14,6 +14,8 @@ CREATE TABLE IF NOT EXISTS bambi.subscriptions (
     updated_at              timestamptz  NOT NULL DEFAULT now(),
     cancel_at_period_end    boolean      NOT NULL DEFAULT false,
     stripe_price_id         text,
+    next_plan_type          text,
+    past_due_since          timestamptz,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT one_subscription_per_user UNIQUE (user_id),
@@ -23,6 +25,8 @@ CREATE TABLE IF NOT EXISTS bambi.subscriptions (
         FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE,
     CONSTRAINT subscription_has_plan
         FOREIGN KEY (plan_type) REFERENCES bambi.plans (plan_type),
+    CONSTRAINT subscription_has_next_plan
+        FOREIGN KEY (next_plan_type) REFERENCES bambi.plans (plan_type),
     CONSTRAINT subscription_status_is_known CHECK
         (status IN ('trialing', 'active', 'past_due', 'paused', 'canceled',
                     'unpaid', 'incomplete', 'incomplete_expired')),
@@ -56,9 +60,16 @@ COMMENT ON COLUMN bambi.subscriptions.cancel_at_period_end IS
     'Whether it ends with the present period.';
 COMMENT ON COLUMN bambi.subscriptions.stripe_price_id IS
     'Stripe''s name of the price that is paid.';
+COMMENT ON COLUMN bambi.subscriptions.next_plan_type IS
+    'The plan from current_period_end on; NULL: the same.';
+COMMENT ON COLUMN bambi.subscriptions.past_due_since IS
+    'Since when a payment is missing: the plan is granted for '
+    'bambi.past_due_grace_days more; NULL: none is missing.';
 
 CREATE INDEX IF NOT EXISTS subscription_plan
     ON bambi.subscriptions (plan_type);
+CREATE INDEX IF NOT EXISTS subscription_next_plan
+    ON bambi.subscriptions (next_plan_type);
 
 CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.subscriptions
@@ -77,7 +88,7 @@ CREATE POLICY service_reads ON bambi.subscriptions
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, plan_type, status, current_period_start,
               current_period_end, created_at, updated_at,
-              cancel_at_period_end)
+              cancel_at_period_end, next_plan_type, past_due_since)
     ON bambi.subscriptions TO bambi_user, bambi_service;  -- for the views
 
 CREATE OR REPLACE VIEW @extschema@.bambi_subscription
