@@ -118,6 +118,24 @@ bambi_quota_reserve(const pg_uuid_t *user, const BambiQuota *quota,
 	return true;
 }
 
+bool
+bambi_quota_begin_period(const pg_uuid_t *user, TimestampTz now)
+{
+	Datum		who[] = {UUIDPGetDatum(user), TimestampTzGetDatum(now)};
+	Datum		values[7];
+	char		nulls[8] = "       ";
+	BambiQuota	quota;
+
+	if (bambi_execute(&bambi_client_quota, who, NULL) == 0)
+		return false;
+	bambi_quota_read(&quota);
+	values[0] = UUIDPGetDatum(user);
+	values[1] = UUIDPGetDatum(user);
+	bambi_quota_values(&quota, now, &values[2], &nulls[2], &values[5],
+					   &nulls[5]);
+	return bambi_execute(&bambi_client_begin_period, values, nulls) > 0;
+}
+
 void
 bambi_quota_unreserve(const pg_uuid_t *user, const BambiQuota *quota)
 {

@@ -54,6 +54,12 @@ extern bool bambi_quota_reserve(const pg_uuid_t *user,
 								const BambiQuota *quota, TimestampTz now,
 								TimestampTz *period);
 
+/*
+ * Begins the period that runs, if the user's row still tells of one that is
+ * over; whoever reserves does so by that.  True if it did.
+ */
+extern bool bambi_quota_begin_period(const pg_uuid_t *user, TimestampTz now);
+
 /* Takes back what this transaction has just reserved, as if it had not. */
 extern void bambi_quota_unreserve(const pg_uuid_t *user,
 								  const BambiQuota *quota);

@@ -86,10 +86,19 @@ static const char missing_parts[] =
 "                  bambi_generations,"
 "                  bambi_images, bambi_inputs, bambi_models,"
 "                  bambi_providers,"
-"                  bambi_subscription, bambi_usage}'::text[]) v (name)"
+"                  bambi_report_active_users, bambi_report_failures,"
+"                  bambi_report_latency, bambi_report_spend,"
+"                  bambi_subscription, bambi_usage, bambi_usage_by_key,"
+"                  bambi_usage_by_model, bambi_usage_by_month"
+"                  }'::text[]) v (name)"
 "   WHERE NOT EXISTS (SELECT FROM pg_class c"
 "                      WHERE c.relname = v.name AND c.relkind = 'v'"
-"                        AND c.relnamespace = to_regnamespace($1))) m";
+"                        AND c.relnamespace = to_regnamespace($1))"
+"  UNION ALL"
+"  SELECT 'materialized view bambi.' || v.name"
+"    FROM unnest('{report_active_users, report_latency, report_outcomes,"
+"                  report_spend}'::text[]) v (name)"
+"   WHERE to_regclass('bambi.' || v.name) IS NULL) m";
 
 static char *
 tables_path(const char *name)

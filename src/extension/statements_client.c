@@ -43,16 +43,17 @@
 #define IN_PERIOD(subscription) \
 	"bambi_internal.is_in_period(u.reset_date, u.period_start, " \
 	subscription ", $3)"
+#define NEXT_RESET \
+	"CASE WHEN u.reset_date >= $4" \
+	"      AND u.reset_date < $4 + interval '1 second'" \
+	"     THEN u.reset_date + interval '1 microsecond' ELSE $4 END"
 #define STARTS	"coalesce(cardinality(u.recent_starts), 0)"
 #define RESERVE(subscription, per_minute) \
 	"UPDATE bambi.users u" \
 	"   SET usage_count = CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.usage_count + 1 ELSE 1 END," \
 	"       reset_date = CASE WHEN " IN_PERIOD(subscription) \
-	"         THEN u.reset_date" \
-	"         WHEN u.reset_date >= $4" \
-	"          AND u.reset_date < $4 + interval '1 second'" \
-	"         THEN u.reset_date + interval '1 microsecond' ELSE $4 END," \
+	"         THEN u.reset_date ELSE " NEXT_RESET " END," \
 	"       period_start = CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.period_start ELSE " subscription " END," \
 	"       recent_starts = CASE WHEN " per_minute " IS NULL" \
@@ -119,6 +120,18 @@ BambiStatement bambi_client_reserve = {
 	.nargs = 7,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
 	TIMESTAMPTZOID, INT4OID},
+	.is_generic = true,
+};
+
+/* Begins the period that runs, in which nothing is used yet: $1 to $6 likewise. */
+BambiStatement bambi_client_begin_period = {
+	.sql =
+	"UPDATE bambi.users u"
+	"   SET usage_count = 0, reset_date = " NEXT_RESET ", period_start = $6"
+	" WHERE u.id = $1 AND " IN_PERIOD("$6") " IS NOT TRUE",
+	.nargs = 6,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+	TIMESTAMPTZOID},
 	.is_generic = true,
 };
 

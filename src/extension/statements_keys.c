@@ -212,7 +212,7 @@ BambiStatement bambi_key_judge_check = {
 	"  INSERT INTO bambi.usage_events (user_id, configuration_id,"
 	"         provider_id, request_type, cost, charged, created_at)"
 	"  SELECT $2, k.id, k.provider_id, 'validate', 0, 'no', $4"
-	"    FROM k WHERE k.status <> 'revoked'),"
+	"    FROM k),"
 	" d AS ("
 	"  DELETE FROM bambi_internal.outbox o USING k"
 	"   WHERE o.id = $1 AND o.user_id = $2)"

@@ -335,9 +335,11 @@ BambiStatement bambi_worker_requeue = {
  * Ends a locked claim without a picture: $1 id, $2 user, $3 status,
  * $4 outcome (JSON text), $5 whether the reserved count goes back,
  * $6 held_reason or NULL, $7 now.  A count is given back only to the period
- * that it was taken from.  What was charged all the same is booked; what is
- * uncertain is when that ends.
+ * that it was taken from.  What was charged all the same, or may have been, is
+ * booked; what is uncertain is when that ends.
  */
+#define MAY_BE_BILLED \
+	"x.charged IN ('yes', 'unknown') AND $3 <> 'uncertain'"
 BambiStatement bambi_worker_end = {
 	.sql =
 	"WITH x AS MATERIALIZED ("
@@ -361,7 +363,7 @@ BambiStatement bambi_worker_end = {
 	"         held_reason = $6, provider_request_id = x.request_id,"
 	"         attempts = d.attempt, started_at = d.claimed_at,"
 	"         finished_at = $7, updated_at = $7,"
-	"         cost = CASE x.charged WHEN 'yes' THEN"
+	"         cost = CASE WHEN " MAY_BE_BILLED " THEN"
 	"                  coalesce(x.cost, p.cost_estimate) END,"
 	"         quota_period = CASE WHEN NOT $5 THEN g.quota_period END"
 	"    FROM x, p, d WHERE g.id = $1 AND g.user_id = $2),"
@@ -376,7 +378,7 @@ BambiStatement bambi_worker_end = {
 	"        p.model_id, " REQUEST_TYPE("d.inputs > 0") ", 0, x.usage,"
 	"        coalesce(x.cost, p.cost_estimate), x.cost IS NULL, x.charged, $7"
 	"   FROM x, p, d, bambi.models m"
-	"  WHERE m.id = p.model_id AND x.charged = 'yes' AND $3 <> 'uncertain'",
+	"  WHERE m.id = p.model_id AND " MAY_BE_BILLED,
 	.nargs = 7,
 	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID,
 	TIMESTAMPTZOID},

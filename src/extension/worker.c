@@ -71,6 +71,8 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.errands_at = now;
 	if (asked & BAMBI_WAKE_RESEAL)
 		bambi_agenda.reseal_at = now;
+	if (asked & BAMBI_WAKE_MAINTAIN)
+		bambi_agenda.maintain_at = now;
 	if (asked & BAMBI_WAKE_ASK)
 		bambi_agenda.must_ask = true;
 	if ((asked & BAMBI_WAKE_UNLOCK) && bambi_agenda.settle_at != 0)

@@ -126,6 +126,18 @@ SELECT our.relation,
 HAVING count(*) FILTER (WHERE NOT may) > 0
  ORDER BY our.nspname, our.relname;
 
+-- Materialised views know no row-level security: who may read them (a list).
+SELECT c.oid::regclass AS relation, c.relowner::regrole AS owner,
+       a.grantee::regrole, a.privilege_type,
+       obj_description(c.oid, 'pg_class') IS NOT NULL AS has_comment
+  FROM pg_class c,
+       aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+ WHERE c.relkind = 'm' AND a.grantee <> c.relowner
+   AND (c.relnamespace IN ('bambi'::regnamespace,
+                           'bambi_internal'::regnamespace)
+        OR c.relname LIKE 'bambi%')
+ ORDER BY c.relname, 3;
+
 -- A service reads what a user reads (differences):
 SELECT our.relation, a.attname
   FROM our JOIN pg_attribute a ON a.attrelid = our.oid
