@@ -118,6 +118,21 @@ engine_start(void)
 }
 
 /*
+ * The file of the operator or that of the system; "" where the system has a
+ * directory of CAs only.
+ */
+static const char *
+find_ca_file(void)
+{
+	const char *systems = curl_version_info(CURLVERSION_NOW)->cainfo;
+
+	if (settings->ca_file[0] != '\0')
+		return settings->ca_file;
+	return systems != NULL && strlen(systems) < PATH_MAX &&
+		access(systems, R_OK) == 0 ? systems : "";
+}
+
+/*
  * What libcurl keeps it keeps by the name of the CA file: connections, and for
  * a day the certificates in it.  A file that may have changed therefore needs
  * a new name, and slashes in front of a path make one.
@@ -125,12 +140,13 @@ engine_start(void)
 static void
 spell_ca_file(void)
 {
+	const char *name = find_ca_file();
 	int			slashes = 0;
 
-	if (settings->ca_file[0] == '/')
+	if (name[0] == '/')
 		slashes = (int) (era % CA_SPELLINGS);
 	memset(ca_file, '/', (size_t) slashes);
-	strcpy(ca_file + slashes, settings->ca_file);
+	strcpy(ca_file + slashes, name);
 }
 
 void
@@ -371,8 +387,9 @@ make_call(void)
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (settings->ca_file[0] != '\0')
+	if (ca_file[0] != '\0')
 	{
+		/* with a directory, too, the file were parsed for each connection */
 		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
