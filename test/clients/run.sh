@@ -26,6 +26,7 @@ self=$(readlink -f "$0")
 top=${self%/test/clients/run.sh}
 cd "$top"
 . test/harness/report.sh
+. test/harness/sizes.sh
 
 export PEERS=$top/test/clients/build
 shared=${BAMBI_SHARED:-$top/../shared}
@@ -53,6 +54,14 @@ group_build() {
 	make -j"$(nproc)" -C test/clients all
 	echo 'ok 2 - the mock provider and the programs of this folder are built'
 	echo '1..2'
+}
+
+# Seconds that a group may take.
+limit_of() {
+	case $1 in
+		whole) seconds_for whole ;;
+		*) echo 300 ;;
+	esac
 }
 
 if [ "${1:-}" = --group ]
@@ -110,7 +119,7 @@ do
 	since=$SECONDS
 	status=0
 	mkdir "$scratch/$group"
-	SCRATCH=$scratch/$group setsid timeout -k 10 300 \
+	SCRATCH=$scratch/$group setsid timeout -k 10 "$(limit_of "$group")" \
 		"$self" --group "$group" >"$log" 2>&1 </dev/null &
 	session=$!
 	wait "$session" || status=$?
