@@ -8,8 +8,10 @@
 # that make check-services runs whole, or -.
 long_runs() {
 	cat <<'TABLE'
-ROUNDS  2     20      120000  -
-KEYS    2000  100000  20      rotation.pl
+ROUNDS      2     20      120000  -
+KEYS        2000  100000  20      rotation.pl
+QUOTA_RUNS  2     20      60000   quota.pl
+SEQUENCES   300   10000   250     quota.pl
 TABLE
 }
 
@@ -25,7 +27,7 @@ set_sizes() {
 
 # The files that make check-services runs.
 whole_files() {
-	long_runs | awk '$5 != "-" { print "test/torture/" $5 }'
+	long_runs | awk '$5 != "-" { print "test/torture/" $5 }' | sort -u
 }
 
 # seconds_for sample|whole
