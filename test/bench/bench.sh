@@ -40,15 +40,6 @@ value() {
 	psql -X -At -q -v ON_ERROR_STOP=1 -c "$1"
 }
 
-as_root() {
-	if [ "$(id -u)" = 0 ]
-	then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
-
 # ---- numbers
 
 # percentile P FILE: of the first column

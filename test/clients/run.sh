@@ -112,7 +112,6 @@ leave() {
 }
 trap leave EXIT
 
-begun=$SECONDS
 for group in "${groups[@]}"
 do
 	log=$scratch/$group.log
@@ -125,17 +124,6 @@ do
 	wait "$session" || status=$?
 	end_session
 	report_group "$group" "$log" "$status" $((SECONDS - since))
-	if [ "$group" = build ] && [ "$failed" -gt 0 ]
-	then
-		echo "nothing else can run"
-		failed=$((failed + ${#groups[@]} - 1))
-		break
-	fi
+	report_rest "$group" $((${#groups[@]} - 1)) || break
 done
-
-if [ "$failed" -gt 0 ]
-then
-	echo "logs are in $scratch"
-fi
-echo "took $((SECONDS - begun)) s"
-report_total
+report_total "$scratch"

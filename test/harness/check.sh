@@ -27,15 +27,6 @@ jobs=$(nproc)
 
 # ---- groups; each prints results as TAP or as pg_regress does
 
-as_root() {
-	if [ "$(id -u)" = 0 ]
-	then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
-
 group_build() {
 	make -j"$jobs" all
 	make -j"$jobs" -C test/mock all
@@ -248,7 +239,6 @@ leave() {
 }
 trap leave EXIT
 
-begun=$SECONDS
 for group in "${groups[@]}"
 do
 	log=$scratch/$group.log
@@ -257,17 +247,6 @@ do
 	timeout -k 10 "$(limit_of "$group")" \
 		"$self" --group "$group" "$scratch" >"$log" 2>&1 </dev/null || status=$?
 	report_group "$group" "$log" "$status" $((SECONDS - since))
-	if [ "$group" = build ] && [ "$failed" -gt 0 ]
-	then
-		echo "nothing else can run"
-		failed=$((failed + ${#groups[@]} - 1))
-		break
-	fi
+	report_rest "$group" $((${#groups[@]} - 1)) || break
 done
-
-if [ "$failed" -gt 0 ]
-then
-	echo "logs are in $scratch"
-fi
-echo "took $((SECONDS - begun)) s"
-report_total
+report_total "$scratch"

@@ -355,6 +355,40 @@ sub wait_for_status
 	return $reached;
 }
 
+# A picture of the sandbox: its generation, which has succeeded.
+sub draw
+{
+	my ($self, $name, $prompt) = @_;
+	my $id = $self->generate($name, $prompt, 'sandbox');
+
+	$self->poll("SELECT status = 'succeeded'
+		FROM bambi.image_generations WHERE id = '$id'")
+	  or die "$prompt has not succeeded";
+	return $id;
+}
+
+# Of the pictures of a generation.
+sub image_of
+{
+	my ($self, $id, $column) = @_;
+
+	return $self->sql(
+		"SELECT $column FROM bambi.images WHERE generation_id = '$id'");
+}
+
+# A test of its own: the users' counters.
+sub quota_adds_up
+{
+	my ($self) = @_;
+
+	return is(
+		$self->sql('SELECT count(*) FROM bambi.users u WHERE usage_count <> (
+			SELECT count(*) FROM bambi.image_generations g
+			 WHERE g.user_id = u.id AND g.quota_period = u.reset_date)'),
+		0,
+		'every place in a quota belongs to a generation');
+}
+
 # ---- processes
 
 # Waits for a condition of this process's own, given as code.
