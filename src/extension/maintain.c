@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * maintain.c
- *		What comes round by the calendar: months ahead, write-offs, checks of
- *		keys of which nothing was heard for long, a new master key.
+ *		What comes round by the calendar: write-offs, checks of keys of which
+ *		nothing was heard for long, a new master key.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,8 +18,7 @@
 #include "statements_worker.h"
 #include "transaction.h"
 
-#define EVERY_MS			(24 * 60 * 60 * 1000)
-#define MONTHS_AHEAD		3
+#define EVERY_MS	(24 * 60 * 60 * 1000)
 #define AGAIN_MS	(60 * 1000)
 
 /* Checked at a time, so that no provider sees all keys at once. */
@@ -56,7 +55,6 @@ queue_key_checks(TimestampTz now)
 static void
 maintain(TimestampTz now)
 {
-	Datum		months[] = {Int32GetDatum(MONTHS_AHEAD)};
 	Datum		before[] = {
 		TimestampTzGetDatum(now - BAMBI_WRITE_OFF_AFTER), TimestampTzGetDatum(now)
 	};
@@ -64,10 +62,6 @@ maintain(TimestampTz now)
 	Datum		oldest;
 	uint64		written_off;
 
-	/* Somebody may hold a lock for a moment; there is time for it. */
-	bambi_execute(&bambi_worker_ensure_months, months, NULL);
-	if (DatumGetInt32(bambi_result(0, 1, &is_null)) > 0)
-		bambi_agenda.maintain_at = in_ms(now, AGAIN_MS);
 	written_off = bambi_execute(&bambi_worker_write_off, before, NULL);
 	if (written_off > 0)
 		ereport(LOG,
