@@ -20,6 +20,7 @@
 #include "client.h"
 #include "edit_inputs.h"
 #include "identity.h"
+#include "months.h"
 #include "point.h"
 #include "refuse.h"
 #include "request.h"
@@ -301,6 +302,7 @@ enqueue(Call *call)
 
 	resolve(call);
 	bambi_uuid_make(&id);
+	bambi_month_require(&id);
 	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
 	if (call->once.key)
 		is_new = queue_once(call, &id);
