@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     max_waiting             integer,
     key_checks_per_minute   integer      DEFAULT 5,
     key_checks_per_hour     integer      DEFAULT 20,
+    max_in_flight           integer,
     store                   text,
     is_active               boolean      NOT NULL DEFAULT true,
     created_at              timestamptz  NOT NULL DEFAULT now(),
@@ -24,6 +25,7 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     CONSTRAINT store_is_known CHECK
         (store IN ('database', 'filesystem', 's3', 'supabase')),
     CONSTRAINT max_waiting_is_positive CHECK (max_waiting > 0),
+    CONSTRAINT max_in_flight_is_positive CHECK (max_in_flight > 0),
     CONSTRAINT key_checks_are_positive CHECK
         (key_checks_per_minute > 0 AND key_checks_per_hour > 0),
     CONSTRAINT weight_is_between_1_and_100 CHECK (weight BETWEEN 1 AND 100)
@@ -52,6 +54,9 @@ COMMENT ON COLUMN bambi.plans.key_checks_per_minute IS
     'shall find out here which of many stolen keys are good; null: any number.';
 COMMENT ON COLUMN bambi.plans.key_checks_per_hour IS
     'The same in an hour.';
+COMMENT ON COLUMN bambi.plans.max_in_flight IS
+    'Most calls of a user that run at a time; what else is queued waits; '
+    'NULL: any number.';
 COMMENT ON COLUMN bambi.plans.store IS
     'Where pictures of its users are kept: database, filesystem, s3 or '
     'supabase; NULL: as bambi.store says.';
@@ -71,6 +76,9 @@ CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.plans
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
+CREATE OR REPLACE TRIGGER tell_worker_of_limits
+    AFTER INSERT OR UPDATE OF max_in_flight ON bambi.plans
+    EXECUTE FUNCTION bambi_internal.tell_worker();
 
 ALTER TABLE bambi.plans OWNER TO bambi_owner;
 ALTER TABLE bambi.plans ENABLE ROW LEVEL SECURITY;

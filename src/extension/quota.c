@@ -78,29 +78,20 @@ bambi_quota_next_reset(const BambiQuota *quota, TimestampTz now)
 	return next;
 }
 
-void
-bambi_quota_values(const BambiQuota *quota, TimestampTz now, Datum values[3],
-				   char nulls[3])
-{
-	memset(nulls, ' ', 3);
-	values[0] = TimestampTzGetDatum(now);
-	values[1] = TimestampTzGetDatum(bambi_quota_next_reset(quota, now));
-	values[2] = Int32GetDatum(quota->limit);
-	if (!quota->is_limited)
-		nulls[2] = 'n';
-}
-
 bool
 bambi_quota_reserve(const pg_uuid_t *user, const BambiQuota *quota,
 					TimestampTz now, TimestampTz *period)
 {
-	Datum		values[5];
-	char		nulls[6] = "     ";
+	Datum		values[4];
+	char		nulls[5] = "    ";
 	bool		is_null;
 
 	values[0] = UUIDPGetDatum(user);
-	values[1] = UUIDPGetDatum(user);
-	bambi_quota_values(quota, now, &values[2], &nulls[2]);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = TimestampTzGetDatum(bambi_quota_next_reset(quota, now));
+	values[3] = Int32GetDatum(quota->limit);
+	if (!quota->is_limited)
+		nulls[3] = 'n';
 	if (bambi_execute(&bambi_client_reserve, values, nulls) == 0)
 		return false;
 	*period = DatumGetTimestampTz(bambi_result(0, 1, &is_null));

@@ -35,13 +35,6 @@ extern TimestampTz bambi_quota_next_reset(const BambiQuota *quota,
 										  TimestampTz now);
 
 /*
- * The three values that a statement with BAMBI_RESERVE takes for $3 to $5:
- * now, next reset, limit.
- */
-extern void bambi_quota_values(const BambiQuota *quota, TimestampTz now,
-							   Datum values[3], char nulls[3]);
-
-/*
  * Takes one generation from the user's quota and sets the period that it was
  * taken from; false if none is left.
  */

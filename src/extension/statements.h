@@ -22,6 +22,15 @@
 	"   AND s.status IN ('trialing', 'active', 'past_due')" \
 	"  JOIN bambi.plans pl ON pl.plan_type = coalesce(s.plan_type, 'free')"
 
+/*
+ * The last turn of a user in the line, or NULL; in this order, because the
+ * index has it.
+ */
+#define BAMBI_LAST_TURN(user) \
+	"(SELECT turn FROM bambi_internal.queue" \
+	"  WHERE user_id = " user " AND waits_for IS NULL" \
+	"  ORDER BY waits_for DESC, turn DESC LIMIT 1)"
+
 typedef struct BambiStatement
 {
 	const char *sql;

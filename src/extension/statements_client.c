@@ -21,33 +21,28 @@
 	" pl.generations_per_period, pl.period, pl.weight"
 
 /*
- * Takes one generation of the quota, in one conditional UPDATE of the user's
- * row: $1 user, $3 now, $4 next reset, $5 limit or NULL.
+ * The place in the queue of the next generation of a user, whose row is
+ * locked: read before, it would be that of another session's, too.  It lies
+ * not before v, the virtual time, and a step after the user's last one.
  */
-#define RESERVE_SET \
-	"UPDATE bambi.users u" \
-	"   SET usage_count = CASE WHEN u.reset_date > $3" \
-	"                          THEN u.usage_count + 1 ELSE 1 END," \
-	"       reset_date = CASE WHEN u.reset_date > $3" \
-	"                         THEN u.reset_date ELSE $4 END"
-#define RESERVE_IF \
-	" u.id = $1 AND u.is_active" \
-	"   AND ($5::int IS NULL OR" \
-	"        $5 > CASE WHEN u.reset_date > $3 THEN u.usage_count ELSE 0 END)" \
-	" RETURNING u.reset_date"
+#define NEXT_TURN(user, v, step) \
+	"greatest(" v ", " BAMBI_LAST_TURN(user) " + " step ")"
 
 #define INSERT_GENERATION \
 	"INSERT INTO bambi.image_generations (id, user_id, configuration_id," \
-	"       model_id, prompt, parameters, cost_estimate, quota_period)" \
-	" SELECT $2, $1, $6, $7, $8, $9, $10, q.reset_date FROM q" \
-	" RETURNING id, user_id"
+	"       model_id, prompt, parameters, cost_estimate, quota_period)"
 
 #define INSERT_QUEUED \
-	"INSERT INTO bambi_internal.queue (id, user_id, turn, store, inputs," \
-	"       input_bytes)" \
-	" SELECT g.id, g.user_id, $11," \
-	"        (SELECT store FROM bambi.plans WHERE plan_type = $12)," \
-	"        $13, $14 FROM g"
+	"INSERT INTO bambi_internal.queue (id, user_id, configuration_id," \
+	"       provider_id, turn, store, inputs, input_bytes)" \
+	" SELECT $2, $1, $6, $14, " NEXT_TURN("$1", "$12", "$13") "," \
+	"        (SELECT store FROM bambi.plans WHERE plan_type = $11)," \
+	"        $15, $16 FROM g RETURNING turn"
+
+#define QUEUE_TYPES \
+	UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, UUIDOID, UUIDOID, \
+	TEXTOID, JSONBOID, NUMERICOID, TEXTOID, INT8OID, INT8OID, UUIDOID, \
+	INT2OID, INT4OID
 
 /* $1 user.  A row if there is such an active user. */
 BambiStatement bambi_client_active_user = {
@@ -69,11 +64,23 @@ BambiStatement bambi_client_quota = {
 	.is_generic = true,
 };
 
-/* $1 user, $2 unused, $3 now, $4 next reset, $5 limit.  Gives the period. */
+/*
+ * Takes one generation of the quota, in one conditional UPDATE of the user's
+ * row: $1 user, $2 now, $3 next reset, $4 limit or NULL.  Gives the period.
+ */
 BambiStatement bambi_client_reserve = {
-	.sql = RESERVE_SET " WHERE $2::uuid IS NOT NULL AND" RESERVE_IF,
-	.nargs = 5,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID},
+	.sql =
+	"UPDATE bambi.users u"
+	"   SET usage_count = CASE WHEN u.reset_date > $2"
+	"                          THEN u.usage_count + 1 ELSE 1 END,"
+	"       reset_date = CASE WHEN u.reset_date > $2"
+	"                         THEN u.reset_date ELSE $3 END"
+	" WHERE u.id = $1 AND u.is_active"
+	"   AND ($4::int IS NULL OR"
+	"        $4 > CASE WHEN u.reset_date > $2 THEN u.usage_count ELSE 0 END)"
+	" RETURNING u.reset_date",
+	.nargs = 4,
+	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID},
 	.is_generic = true,
 };
 
@@ -97,8 +104,7 @@ BambiStatement bambi_client_release = {
 BambiStatement bambi_client_look = {
 	.sql =
 	"SELECT " QUOTA_COLUMNS ","
-	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $1),"
-	"       m.id, p.slug, p.slug || '/' || m.model_id,"
+	"       m.id, p.id, p.slug, p.slug || '/' || m.model_id,"
 	"       bambi_internal.is_offered(m, p, $6),"
 	"       m.capabilities, p.needs_key,"
 	"       c.count, c.id, c.status, c.fits,"
@@ -164,45 +170,40 @@ BambiStatement bambi_client_usable_keys = {
 };
 
 /*
- * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now,
- * $4 next reset, $5 limit, $6 configuration, $7 model, $8 prompt,
- * $9 parameters, $10 estimate, $11 turn, $12 plan, $13 pictures to edit,
- * $14 bytes of those that the database keeps.  One row if it is queued, none
- * if the quota is used up.
+ * Queues what was reserved: $1 user, $2 id, $3 period of the reservation;
+ * $4, $5 are of the other statement; $6 configuration, $7 model, $8 prompt,
+ * $9 parameters, $10 estimate, $11 plan, $12 virtual time, $13 step between
+ * the user's turns, $14 provider, $15 pictures to edit, $16 bytes of those
+ * that the database keeps.  Gives turn.
  */
 BambiStatement bambi_client_queue = {
 	.sql =
-	"WITH q AS (" RESERVE_SET " WHERE" RESERVE_IF "),"
-	" g AS (" INSERT_GENERATION ")"
+	"WITH g AS ("
+	"  " INSERT_GENERATION
+	"  VALUES ($2, $1, $6, $7, $8, $9, $10, $3) RETURNING id)"
 	" " INSERT_QUEUED,
-	.nargs = 14,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
-		INT2OID, INT4OID
-	},
+	.nargs = 16,
+	.types = {QUEUE_TYPES},
 	.is_generic = true,
 };
 
 /*
- * Queues under an idempotency key what was reserved before: $1 user, $2 id,
- * $3 period of the reservation, $4 key, $5 hash of the request,
- * $6 to $14 as above.  First the key, which waits for another session that
- * inserts the same.  No row if the key is there already.
+ * The same under idempotency key $4, $5 hash of the request.  First the key,
+ * which waits for another session that inserts the same.  No row if the key
+ * is there already.
  */
 BambiStatement bambi_client_queue_once = {
 	.sql =
 	"WITH q AS ("
 	"  INSERT INTO bambi_internal.idempotency_keys"
 	"         (user_id, key, generation_id, request_hash)"
-	"  VALUES ($1, $4, $2, $5) ON CONFLICT DO NOTHING"
-	"  RETURNING $3 AS reset_date),"
-	" g AS (" INSERT_GENERATION ")"
+	"  VALUES ($1, $4, $2, $5) ON CONFLICT DO NOTHING RETURNING user_id),"
+	" g AS ("
+	"  " INSERT_GENERATION
+	"  SELECT $2, $1, $6, $7, $8, $9, $10, $3 FROM q RETURNING id)"
 	" " INSERT_QUEUED,
-	.nargs = 14,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
-		INT2OID, INT4OID
-	},
+	.nargs = 16,
+	.types = {QUEUE_TYPES},
 	.is_generic = true,
 };
 
@@ -301,13 +302,13 @@ BambiStatement bambi_client_write_off = {
 };
 
 /*
- * Locks a generation that is to be tried again: $1 id, $2 user, $3 now.
+ * Locks a generation that is to be tried again, and its user, among whose
+ * others it gets a place: $1 id, $2 user, $3 now.
  * Gives the columns of bambi_quota_read, then those of retry.c.
  */
 BambiStatement bambi_client_lock_for_retry = {
 	.sql =
 	"SELECT " QUOTA_COLUMNS ","
-	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $2),"
 	"       g.status, g.quota_period,"
 	"       bambi_internal.is_offered(m, p, $3),"
 	"       p.slug || '/' || m.model_id,"
@@ -320,16 +321,17 @@ BambiStatement bambi_client_lock_for_retry = {
 	"  LEFT JOIN bambi.api_configurations c"
 	"    ON c.id = g.configuration_id AND c.user_id = g.user_id"
 	" WHERE g.id = $1 AND g.user_id = $2"
-	"   FOR NO KEY UPDATE OF g",
+	"   FOR NO KEY UPDATE OF g, u",
 	.nargs = 3,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
 	.is_generic = true,
 };
 
 /*
- * Queues a generation once more: $1 id, $2 user, $3 now, $4 turn, $5 period
- * of its reservation, $6 plan.  Claims are numbered on from the last one, since the
- * number tells attempts apart; a courier that died over it is remembered.
+ * Queues a generation once more: $1 id, $2 user, $3 now, $4 virtual time,
+ * $5 period of its reservation, $6 plan, $7 step between the user's turns.
+ * Claims are numbered on from the last one, since the number tells attempts
+ * apart; a courier that died over it is remembered.  Gives turn.
  */
 BambiStatement bambi_client_requeue = {
 	.sql =
@@ -341,10 +343,12 @@ BambiStatement bambi_client_requeue = {
 	"         cancel_requested_at = NULL, started_at = NULL,"
 	"         finished_at = NULL, updated_at = $3"
 	"   WHERE id = $1 AND user_id = $2"
-	"  RETURNING id, user_id, attempts)"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths,"
-	"        store, inputs, input_bytes)"
-	" SELECT g.id, g.user_id, $4, g.attempts, coalesce(("
+	"  RETURNING id, user_id, configuration_id, model_id, attempts)"
+	" INSERT INTO bambi_internal.queue (id, user_id, configuration_id,"
+	"        provider_id, turn, attempt, deaths, store, inputs, input_bytes)"
+	" SELECT g.id, g.user_id, g.configuration_id,"
+	"        (SELECT provider_id FROM bambi.models WHERE id = g.model_id),"
+	"        " NEXT_TURN("$2", "$4", "$7") ", g.attempts, coalesce(("
 	"          SELECT (o.error_code = 'courier_died')::int"
 	"            FROM bambi.image_generations o"
 	"           WHERE o.id = $1 AND o.user_id = $2), 0),"
@@ -353,10 +357,11 @@ BambiStatement bambi_client_requeue = {
 	"   FROM g, (SELECT count(*) AS count, coalesce(sum(bytes)"
 	"                     FILTER (WHERE data IS NOT NULL), 0) AS bytes"
 	"              FROM bambi.generation_inputs"
-	"             WHERE generation_id = $1 AND user_id = $2) n",
-	.nargs = 6,
+	"             WHERE generation_id = $1 AND user_id = $2) n"
+	" RETURNING turn",
+	.nargs = 7,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
-	TEXTOID},
+	TEXTOID, INT8OID},
 	.is_generic = true,
 };
 
