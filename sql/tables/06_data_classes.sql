@@ -49,7 +49,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
   FROM (VALUES
     ('bambi.api_configurations', 'technical', NULL,
      'id user_id created_at updated_at is_valid last_validated_at key_id'),
-    ('bambi.api_configurations', 'technical', 'values', 'provider_id status'),
+    ('bambi.api_configurations', 'technical', 'values',
+     'provider_id status max_in_flight'),
     ('bambi.api_configurations', 'technical', 'name', 'key_number'),
     ('bambi.api_configurations', 'personal', 'values', 'name settings'),
     ('bambi.api_configurations', 'content', NULL, 'last_error'),
@@ -59,7 +60,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.api_providers', 'technical', NULL, 'id created_at updated_at'),
     ('bambi.api_providers', 'technical', 'values',
      'name slug description website_url api_base_url is_active adapter '
-     'needs_key settings allowed_networks home_url'),
+     'needs_key settings allowed_networks home_url max_in_flight '
+     'max_in_flight_per_key'),
 
     ('bambi.api_usage', 'technical', NULL,
      'id user_id configuration_id provider_id model_id created_at '
@@ -171,8 +173,9 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.outbox', 'content', NULL, 'errand last_error'),
 
     ('bambi_internal.queue', 'technical', NULL,
-     'id user_id turn attempt tries deaths claimed_by claimed_at not_before '
-     'cancel_requested store inputs input_bytes'),
+     'id user_id configuration_id provider_id turn waits_for attempt tries '
+     'deaths claimed_by claimed_at not_before cancel_requested store inputs '
+     'input_bytes'),
 
     ('bambi_internal.rotation', 'technical', NULL,
      'only_row asked_at is_scheduled kid error hint'),

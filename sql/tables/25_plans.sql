@@ -72,8 +72,8 @@ COMMENT ON COLUMN bambi.plans.generations_per_minute IS
     'Most generations that a user starts in any minute, whatever becomes of '
     'them; NULL: any number.';
 COMMENT ON COLUMN bambi.plans.max_in_flight IS
-    'Most generations of a user that run at a time, while others wait; NULL: '
-    'any number.';
+    'Most calls of a user that run at a time; what else is queued waits; '
+    'NULL: any number.';
 COMMENT ON COLUMN bambi.plans.max_pictures IS
     'Most pictures that one generation may ask for; NULL: as many as the '
     'model makes.';
@@ -115,6 +115,9 @@ CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.plans
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
+CREATE OR REPLACE TRIGGER tell_worker_of_limits
+    AFTER INSERT OR UPDATE OF max_in_flight ON bambi.plans
+    EXECUTE FUNCTION bambi_internal.tell_worker();
 
 ALTER TABLE bambi.plans OWNER TO bambi_owner;
 ALTER TABLE bambi.plans ENABLE ROW LEVEL SECURITY;

@@ -4,6 +4,9 @@
 CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     id                uuid         NOT NULL,
     user_id           uuid         NOT NULL,
+    configuration_id  uuid,
+    provider_id       uuid         NOT NULL,
+    waits_for         uuid,
     turn              bigint       NOT NULL,
     attempt           integer      NOT NULL DEFAULT 0,
     tries             integer      NOT NULL DEFAULT 0,
@@ -36,6 +39,14 @@ COMMENT ON COLUMN bambi_internal.queue.id IS
     'The generation.';
 COMMENT ON COLUMN bambi_internal.queue.user_id IS
     'Whose.';
+COMMENT ON COLUMN bambi_internal.queue.configuration_id IS
+    'Key that it is sent with: api_configurations; NULL where none is needed.';
+COMMENT ON COLUMN bambi_internal.queue.provider_id IS
+    'Where it is sent: api_providers.';
+COMMENT ON COLUMN bambi_internal.queue.waits_for IS
+    'User, key or provider in whose lane it stands, because as many of its '
+    'calls run as its limit allows, or something of the same user stands '
+    'there; NULL: it stands in the line.';
 COMMENT ON COLUMN bambi_internal.queue.turn IS
     'Place in the line: tag of start-time fair queuing, by user and weight '
     'of the plan.';
@@ -62,9 +73,13 @@ COMMENT ON COLUMN bambi_internal.queue.input_bytes IS
     'Size of those that the database keeps and the worker hands over.';
 
 -- No index holds a column that a claim changes.
-CREATE INDEX IF NOT EXISTS queue_in_turn ON bambi_internal.queue (turn, id);
+CREATE INDEX IF NOT EXISTS queue_in_turn
+    ON bambi_internal.queue (turn, id) WHERE waits_for IS NULL;
+CREATE INDEX IF NOT EXISTS queue_in_lane
+    ON bambi_internal.queue (waits_for, user_id, id)
+    WHERE waits_for IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queue_of_user
-    ON bambi_internal.queue (user_id, turn);
+    ON bambi_internal.queue (user_id, waits_for, turn);
 CREATE INDEX IF NOT EXISTS queue_to_cancel
     ON bambi_internal.queue (id) WHERE cancel_requested;
 CREATE INDEX IF NOT EXISTS queue_to_wait

@@ -29,8 +29,7 @@
 /* Columns of bambi_client_lock_for_retry behind those of bambi_quota_read. */
 enum
 {
-	LAST_TURN = BAMBI_QUOTA_COLUMNS + 1,
-	STATUS,
+	STATUS = BAMBI_QUOTA_COLUMNS + 1,
 	PERIOD,
 	MODEL_IS_USABLE,
 	MODEL_IS_ALLOWED,
@@ -93,9 +92,7 @@ retry(PG_FUNCTION_ARGS)
 	TimestampTz period;
 	BambiQuota	quota;
 	pg_uuid_t	user;
-	Datum		values[6];
-	Datum		turn;
-	bool		has_turn;
+	Datum		values[7];
 	bool		is_null;
 
 	bambi_require_identity(&user);
@@ -116,18 +113,16 @@ retry(PG_FUNCTION_ARGS)
 		bambi_refuse_not_signed_in();
 	require_possible(&quota);
 
-	turn = bambi_result(0, LAST_TURN, &is_null);
-	has_turn = !is_null;
 	period = DatumGetTimestampTz(bambi_result(0, PERIOD, &is_null));
 	if (is_null && !bambi_quota_reserve(&user, &quota, now, &period))
 		bambi_quota_refuse(&user);
 
-	values[3] = Int64GetDatum(bambi_next_turn(has_turn, DatumGetInt64(turn),
-											  quota.weight));
+	values[3] = Int64GetDatum(bambi_virtual_time());
 	values[4] = TimestampTzGetDatum(period);
 	values[5] = CStringGetTextDatum(quota.plan);
+	values[6] = Int64GetDatum(bambi_turn_step(quota.weight));
 	bambi_execute(&bambi_client_requeue, values, NULL);
-	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
+	bambi_queued_at_commit(DatumGetInt64(bambi_result(0, 1, &is_null)));
 	bambi_tell_waiters_at_commit(id);
 	BAMBI_POINT("enqueue-before-commit");
 	return bambi_return_uuid(id);

@@ -26,6 +26,15 @@
 	"         s.status, s.plan_type, s.next_plan_type, s.current_period_end," \
 	"         s.cancel_at_period_end, s.past_due_since, " at ")"
 
+/*
+ * The last turn of a user in the line, or NULL; in this order, because the
+ * index has it.
+ */
+#define BAMBI_LAST_TURN(user) \
+	"(SELECT turn FROM bambi_internal.queue" \
+	"  WHERE user_id = " user " AND waits_for IS NULL" \
+	"  ORDER BY waits_for DESC, turn DESC LIMIT 1)"
+
 typedef struct BambiStatement
 {
 	const char *sql;

@@ -17,79 +17,6 @@
 
 #include "statements_worker.h"
 
-/*
- * Claims for free slots, from a position on.  $1, $2 position (turn, id);
- * $3 how many; $4 incarnation; $5 now; $6 version, $7 system identifier,
- * $8 database oid that the instance must have; $9 the store of those whose
- * plan names none; $10 how many bytes of pictures to edit there is room for,
- * $11 whether one generation may have more than that; $12 whether to look at
- * edits at all; $13 users to pass by, or NULL.
- * Gives id, user_id, attempt, turn, key, job, key_is_valid, input_bytes,
- * key_number.
- */
-BambiStatement bambi_worker_claim = {
-	.sql =
-	"WITH c AS MATERIALIZED ("
-	"  SELECT id, user_id, turn, input_bytes FROM bambi_internal.queue"
-	"   WHERE (turn, id) > ($1, $2) AND claimed_by IS NULL"
-	"     AND (not_before IS NULL OR not_before <= $5)"
-	"     AND ($12 OR input_bytes = 0)"
-	"     AND ($13 IS NULL OR user_id <> ALL ($13))"
-	"     AND EXISTS (SELECT FROM bambi_internal.instance i"
-	"                  WHERE NOT i.is_paused AND i.version = $6"
-	"                    AND i.system_identifier = $7"
-	"                    AND i.database_oid = $8)"
-	"   ORDER BY turn, id LIMIT $3 FOR UPDATE SKIP LOCKED),"
-	" f AS ("
-	"  SELECT id, user_id FROM ("
-	"         SELECT id, user_id, input_bytes,"
-	"                sum(input_bytes) OVER (ORDER BY turn, id) AS so_far"
-	"           FROM c) w"
-	"   WHERE input_bytes = 0 OR so_far <= $10"
-	"      OR $11 AND so_far = input_bytes),"
-	" u AS ("
-	"  UPDATE bambi_internal.queue q"
-	"     SET claimed_by = $4, claimed_at = $5, attempt = q.attempt + 1"
-	"    FROM f"
-	"   WHERE q.id = f.id AND q.user_id = f.user_id AND q.claimed_by IS NULL"
-	"  RETURNING q.id, q.user_id, q.attempt, q.turn, q.tries, q.store,"
-	"            q.inputs, q.input_bytes)"
-	" SELECT u.id, u.user_id, u.attempt, u.turn,"
-	"        coalesce(k.encrypted_api_key, ''),"
-	"        json_build_object("
-	"          'user', u.user_id, 'tries', u.tries + 1,"
-	"          'provider', p.slug, 'adapter', p.adapter,"
-	"          'base_url', p.api_base_url,"
-	"          'networks', CASE WHEN p.allowed_networks <> '{}' THEN"
-	"                        to_json(p.allowed_networks) END,"
-	"          'settings', CASE WHEN k.settings <> '{}' THEN"
-	"                        p.settings || k.settings ELSE p.settings END,"
-	"          'operator_settings', p.settings,"
-	"          'model', m.model_id, 'prompt', g.prompt,"
-	"          'parameters', g.parameters, 'store', coalesce(u.store, $9),"
-	"          'inputs', CASE WHEN u.inputs > 0 THEN ("
-	"             SELECT json_agg(json_build_object("
-	"                      'position', i.position, 'store', i.store,"
-	"                      'location', i.storage_path))"
-	"               FROM bambi.generation_inputs i"
-	"              WHERE i.generation_id = u.id AND i.user_id = u.user_id"
-	"                AND i.storage_path IS NOT NULL) END)::text,"
-	"        coalesce(k.status = 'valid', true), u.input_bytes,"
-	"        coalesce(k.key_number, 0)"
-	"   FROM u"
-	"   JOIN bambi.image_generations g"
-	"     ON g.id = u.id AND g.user_id = u.user_id"
-	"   JOIN bambi.models m ON m.id = g.model_id"
-	"   JOIN bambi.api_providers p ON p.id = m.provider_id"
-	"   LEFT JOIN bambi.api_configurations k"
-	"     ON k.id = g.configuration_id AND k.user_id = g.user_id",
-	.nargs = 13,
-	.types = {INT8OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID,
-		TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID, BOOLOID,
-	UUIDARRAYOID},
-	.is_generic = true,
-};
-
 /* What generation $1 of user $2 edits and the database keeps: position, data. */
 BambiStatement bambi_worker_inputs = {
 	.sql =
@@ -112,7 +39,8 @@ BambiStatement bambi_worker_next_not_before = {
 /* Where virtual time begins after a start. */
 BambiStatement bambi_worker_lowest_turn = {
 	.sql =
-	"SELECT turn FROM bambi_internal.queue ORDER BY turn, id LIMIT 1",
+	"SELECT turn FROM bambi_internal.queue WHERE waits_for IS NULL"
+	" ORDER BY turn, id LIMIT 1",
 	.is_generic = true,
 };
 
@@ -317,12 +245,15 @@ BambiStatement bambi_worker_lock_one = {
 
 /*
  * Puts a locked claim back: $1 id, $2 user, $3 now, $4 tries to add, $5
- * outcome (JSON text), which says how long to wait.
+ * outcome (JSON text), which says how long to wait.  Its turn was long ago
+ * then; so it waits in the user's lane, or all that a provider puts off at a
+ * time would go before everybody else's.
  */
 BambiStatement bambi_worker_requeue = {
 	.sql =
 	"UPDATE bambi_internal.queue"
 	"   SET claimed_by = NULL, claimed_at = NULL, tries = tries + $4,"
+	"       waits_for = user_id,"
 	"       not_before = $3 + interval '1 ms' *"
 	"         coalesce(($5::jsonb->>'retry_after_ms')::float8, 0)"
 	" WHERE id = $1 AND user_id = $2",
@@ -385,10 +316,14 @@ BambiStatement bambi_worker_end = {
 	.is_generic = true,
 };
 
-/* Claims of other incarnations than $1: id, user_id, attempt, claimed_by. */
+/*
+ * Claims of other incarnations than $1: id, user_id, attempt, claimed_by,
+ * configuration_id, provider_id.
+ */
 BambiStatement bambi_worker_orphans = {
 	.sql =
-	"SELECT id, user_id, attempt, claimed_by FROM bambi_internal.queue"
+	"SELECT id, user_id, attempt, claimed_by, configuration_id, provider_id"
+	"  FROM bambi_internal.queue"
 	" WHERE claimed_by IS NOT NULL AND claimed_by <> $1",
 	.nargs = 1,
 	.types = {UUIDOID},
