@@ -680,6 +680,16 @@ sub drawn
 	return decode_base64(decode_json($answer->{content})->{data}[0]{b64_json});
 }
 
+# When calls began and ended there, in order: their numbers in the ledger,
+# negative at the end.
+sub flights
+{
+	my ($self) = @_;
+
+	return split /\n/,
+	  HTTP::Tiny->new->get($self->mock_address('/_mock/flights'))->{content};
+}
+
 # Until the mock holds so many calls unanswered.
 sub wait_in_flight
 {
