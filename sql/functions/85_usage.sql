@@ -99,15 +99,15 @@ COMMENT ON FUNCTION @extschema@.bambi_rollup_usage(integer) IS
     'at bambi_usage sees the same before and after it. '
     'Errors: PT503 "try again later"; 55000 "bambi is not set up".';
 
-CREATE FUNCTION bambi_internal.next_reset("user" uuid)
-RETURNS timestamptz
+CREATE FUNCTION bambi_internal.begin_period("user" uuid)
+RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'bambi_next_reset';
-REVOKE ALL ON FUNCTION bambi_internal.next_reset(uuid) FROM PUBLIC;
-ALTER FUNCTION bambi_internal.next_reset(uuid) OWNER TO bambi_owner;
-COMMENT ON FUNCTION bambi_internal.next_reset(uuid) IS
-    'When the period ends that a user whose last one is over is in now.';
+AS 'MODULE_PATHNAME', 'bambi_begin_period';
+REVOKE ALL ON FUNCTION bambi_internal.begin_period(uuid) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.begin_period(uuid) OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.begin_period(uuid) IS
+    'Begins the period that a user is in now, if the last one is over.';
 
 CREATE FUNCTION @extschema@.bambi_reset_quotas(most integer DEFAULT NULL)
 RETURNS bigint
@@ -125,15 +125,10 @@ BEGIN
         SELECT u.id FROM bambi.users AS u
          WHERE u.usage_count > 0 AND u.reset_date <= now()
          LIMIT greatest(coalesce(most, 10000), 0)
-           FOR NO KEY UPDATE SKIP LOCKED),
-    begun AS MATERIALIZED (
-        SELECT e.id, bambi_internal.next_reset(e.id) AS reset_date
-          FROM ended AS e)
-    UPDATE bambi.users AS u
-       SET usage_count = 0, reset_date = b.reset_date
-      FROM begun AS b
-     WHERE u.id = b.id AND b.reset_date IS NOT NULL;
-    GET DIAGNOSTICS reset = ROW_COUNT;
+           FOR NO KEY UPDATE SKIP LOCKED)
+    SELECT count(*) FILTER (WHERE bambi_internal.begin_period(e.id))
+      INTO reset
+      FROM ended AS e;
     RETURN reset;
 EXCEPTION
     WHEN serialization_failure OR deadlock_detected THEN

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * maintain.c
- *		What comes round by the calendar: months ahead, write-offs, checks of
- *		keys of which nothing was heard for long, a new master key.
+ *		What comes round by the calendar: write-offs, checks of keys of which
+ *		nothing was heard for long, a new master key.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,13 +13,13 @@
 #include "key_check.h"
 #include "key_life.h"
 #include "maintain.h"
+#include "months.h"
 #include "rotate.h"
 #include "shmem.h"
 #include "statements_worker.h"
 #include "transaction.h"
 
-#define EVERY_MS			(24 * 60 * 60 * 1000)
-#define MONTHS_AHEAD		3
+#define EVERY_MS	(24 * 60 * 60 * 1000)
 #define AGAIN_MS	(60 * 1000)
 
 PG_FUNCTION_INFO_V1(bambi_maintain_now);
@@ -33,17 +33,6 @@ queue_key_checks(TimestampTz now)
 		bambi_agenda.errands_at = now;
 	if (count == BAMBI_MOST_KEY_CHECKS)
 		sooner(&bambi_agenda.maintain_at, in_ms(now, AGAIN_MS));
-}
-
-/* How many months are still missing, because somebody holds a lock. */
-static int
-make_months(void)
-{
-	Datum		months[] = {Int32GetDatum(MONTHS_AHEAD)};
-	bool		is_null;
-
-	bambi_execute(&bambi_worker_ensure_months, months, NULL);
-	return DatumGetInt32(bambi_result(0, 1, &is_null));
 }
 
 static uint64
@@ -63,9 +52,6 @@ maintain(TimestampTz now)
 	Datum		oldest;
 	uint64		written_off;
 
-	/* Somebody may hold a lock for a moment; there is time for it. */
-	if (make_months() > 0)
-		bambi_agenda.maintain_at = in_ms(now, AGAIN_MS);
 	written_off = write_off(now);
 	if (written_off > 0)
 		ereport(LOG,
@@ -108,7 +94,7 @@ maintain_now(PG_FUNCTION_ARGS)
 	uint64		written_off = 0;
 	uint64		count;
 
-	if (make_months() > 0)
+	if (!bambi_months_make())
 		ereport(WARNING,
 				(errmsg("not all months ahead could be made"),
 				 errdetail("Somebody holds a lock; the worker tries again.")));

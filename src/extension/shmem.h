@@ -40,6 +40,7 @@ typedef enum BambiWorkerState
 #define BAMBI_WAKE_ASK		0x20	/* a session asks the courier something */
 #define BAMBI_WAKE_RESEAL	0x40	/* something is sealed to an old key */
 #define BAMBI_WAKE_MAINTAIN 0x80	/* what comes round by the calendar, now */
+#define BAMBI_WAKE_MONTHS	0x100	/* a partition is missing */
 
 #define BAMBI_MAX_ASKS		8
 #define BAMBI_ASK_SIZE		2048

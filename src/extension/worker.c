@@ -31,6 +31,7 @@
 #include "courier_settings.h"
 #include "errands.h"
 #include "maintain.h"
+#include "months.h"
 #include "point.h"
 #include "progress.h"
 #include "reseal.h"
@@ -73,6 +74,8 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.reseal_at = now;
 	if (asked & BAMBI_WAKE_MAINTAIN)
 		bambi_agenda.maintain_at = now;
+	if (asked & BAMBI_WAKE_MONTHS)
+		bambi_agenda.months_at = now;
 	if (asked & BAMBI_WAKE_ASK)
 		bambi_agenda.must_ask = true;
 	if ((asked & BAMBI_WAKE_UNLOCK) && bambi_agenda.settle_at != 0)
@@ -108,6 +111,7 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.check_at);
 	sooner(&deadline, bambi_agenda.delayed_at);
 	sooner(&deadline, bambi_agenda.settle_at);
+	sooner(&deadline, bambi_agenda.months_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
 	{
@@ -172,9 +176,9 @@ mind_the_clock(TimestampTz now)
 	TimestampTz *const times[] = {
 		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
-		&bambi_agenda.settle_at, &bambi_agenda.maintain_at,
-		&bambi_agenda.courier_at, &bambi_agenda.errands_at,
-		&bambi_agenda.reseal_at
+		&bambi_agenda.settle_at, &bambi_agenda.months_at,
+		&bambi_agenda.maintain_at, &bambi_agenda.courier_at,
+		&bambi_agenda.errands_at, &bambi_agenda.reseal_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -198,6 +202,7 @@ run_once(void)
 	bambi_courier_care(now);
 	bambi_courier_listen(now);
 	bambi_progress_run(now);
+	bambi_months_run(now);
 	if (bambi_turn_is_needed(now))
 		did_claim = bambi_turn_run(now);
 	if (bambi_settle_has_uncertain())
@@ -357,6 +362,7 @@ bambi_worker_main(Datum arg)
 
 	now = GetCurrentTimestamp();
 	bambi_turn_begin(now);
+	bambi_agenda.months_at = now;
 	bambi_agenda.maintain_at = now;
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;
