@@ -75,7 +75,7 @@ BEGIN
     END IF;
     FOR job, schedule, statement IN
         SELECT j.job, j.schedule, format(
-                   'SELECT cron.schedule_in_database(%L, %L, %L, %L%s)',
+                   'SELECT cron.schedule_in_database(%L, %L, %L, %L%s);',
                    j.job, j.schedule, j.command, current_database(),
                    ', ' || quote_literal(username))
           FROM bambi_internal.jobs() AS j
@@ -100,8 +100,8 @@ COMMENT ON FUNCTION @extschema@.bambi_schedule_jobs(text) IS
     'calendar, in the place of what is registered under the same names. Where '
     'pg_cron is in another database, nothing is registered: the statements '
     'that it gives are to be run there.
-username is who runs the jobs (default: who registers them), a login role with '
-    'the rights of bambi_admin. '
+username is who runs the jobs (default: who registers them), a login role '
+    'with the rights of bambi_admin. '
     'Errors: 22023 "role cannot run the jobs"; 42501 where the caller may not '
     'use pg_cron.';
 
@@ -115,7 +115,7 @@ DECLARE
 BEGIN
     FOR job, statement IN
         SELECT j.job, format('SELECT cron.unschedule(jobid) FROM cron.job '
-                             'WHERE jobname = %L', j.job)
+                             'WHERE jobname = %L;', j.job)
           FROM bambi_internal.jobs() AS j
     LOOP
         IF is_here THEN
