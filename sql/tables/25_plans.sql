@@ -12,6 +12,8 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     key_checks_per_minute   integer      DEFAULT 5,
     key_checks_per_hour     integer      DEFAULT 20,
     store                   text,
+    budget                  numeric(14,6),
+    budget_currency         text         NOT NULL DEFAULT 'USD',
     is_active               boolean      NOT NULL DEFAULT true,
     created_at              timestamptz  NOT NULL DEFAULT now(),
     updated_at              timestamptz  NOT NULL DEFAULT now(),
@@ -23,6 +25,10 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     CONSTRAINT period_is_at_least_a_minute CHECK (period >= '1 minute'),
     CONSTRAINT store_is_known CHECK
         (store IN ('database', 'filesystem', 's3', 'supabase')),
+    CONSTRAINT plan_budget_is_not_negative CHECK
+        (budget >= 0 AND budget <> 'NaN'),
+    CONSTRAINT plan_budget_currency_is_a_code CHECK
+        (budget_currency ~ '^[A-Z]{3}$'),
     CONSTRAINT max_waiting_is_positive CHECK (max_waiting > 0),
     CONSTRAINT key_checks_are_positive CHECK
         (key_checks_per_minute > 0 AND key_checks_per_hour > 0),
@@ -55,6 +61,10 @@ COMMENT ON COLUMN bambi.plans.key_checks_per_hour IS
 COMMENT ON COLUMN bambi.plans.store IS
     'Where pictures of its users are kept: database, filesystem, s3 or '
     'supabase; NULL: as bambi.store says.';
+COMMENT ON COLUMN bambi.plans.budget IS
+    'Most that a user''s generations of a period may cost; NULL: any amount.';
+COMMENT ON COLUMN bambi.plans.budget_currency IS
+    'Of the budget: ISO 4217.';
 COMMENT ON COLUMN bambi.plans.weight IS
     'Share of the queue against users of other plans that wait too.';
 COMMENT ON COLUMN bambi.plans.is_active IS

@@ -19,11 +19,14 @@ CREATE TABLE IF NOT EXISTS bambi.usage_events (
     is_estimate       boolean        NOT NULL DEFAULT false,
     charged           text           NOT NULL DEFAULT 'unknown',
     created_at        timestamptz    NOT NULL DEFAULT now(),
+    cost_source       text,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT event_belongs_to_user
         FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE,
-    CONSTRAINT charged_is_known CHECK (charged IN ('no', 'unknown', 'yes'))
+    CONSTRAINT charged_is_known CHECK (charged IN ('no', 'unknown', 'yes')),
+    CONSTRAINT event_cost_source_is_known CHECK
+        (cost_source IN ('provider', 'tokens', 'table'))
 );
 COMMENT ON TABLE bambi.usage_events IS
     'Calls and their cost. Only the user is a foreign key: money outlives '
@@ -60,6 +63,8 @@ COMMENT ON COLUMN bambi.usage_events.charged IS
     'Whether the provider charges for it: no, unknown or yes.';
 COMMENT ON COLUMN bambi.usage_events.created_at IS
     'When it was booked.';
+COMMENT ON COLUMN bambi.usage_events.cost_source IS
+    'Where cost is from: provider, tokens or table, as in image_generations.';
 
 CREATE INDEX IF NOT EXISTS events_of_user ON bambi.usage_events (user_id, id);
 

@@ -4,6 +4,7 @@
  *		bambi_generate and bambi_edit: from a call to a row in the queue.
  *
  * Two statements do it: one reads all that decides, one reserves and queues.
+ * Where there is a budget, a third one judges what that has come to.
  * Pictures to edit are kept beside what was queued, before the commit.
  * An idempotency key takes some more, so that of two sessions that ask the
  * same at once, one queues and the other gets the same id.
@@ -17,6 +18,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "budget.h"
 #include "client.h"
 #include "edit_inputs.h"
 #include "identity.h"
@@ -303,6 +305,9 @@ enqueue(Call *call)
 		is_new = queue_once(call, &id);
 	else
 		queue(call, &id);
+	if (is_new && request->has_budget)
+		bambi_budget_require(&request->user, request->paid_with,
+							 &request->price);
 	if (is_new && call->inputs)
 		bambi_edit_inputs_store(call->inputs, &request->user, &id);
 

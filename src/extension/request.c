@@ -41,7 +41,8 @@ enum
 	PRICE_QUALITIES,
 	PRICE_AMOUNTS,
 	MOST_WAITING,
-	WAITING
+	WAITING,
+	HAS_BUDGET
 };
 
 void
@@ -133,6 +134,7 @@ bambi_request_look(BambiRequest *request)
 
 	request->turn = DatumGetInt64(bambi_result(0, LAST_TURN, &is_null));
 	request->has_turn = !is_null;
+	request->has_budget = truth(0, HAS_BUDGET);
 }
 
 static void

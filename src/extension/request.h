@@ -34,6 +34,7 @@ typedef struct BambiRequest
 	BambiQuota	quota;
 	bool		has_turn;
 	int64		turn;			/* the user's last one in the queue */
+	bool		has_budget;		/* the user, a key or the plan */
 
 	/* as found by bambi_request_resolve_model */
 	uint64		row;			/* of the last result */

@@ -20,6 +20,11 @@
 	"u.is_active, u.reset_date, u.usage_count, pl.plan_type," \
 	" pl.generations_per_period, pl.period, pl.weight"
 
+/* Whether bambi_budget_require has anything to say. */
+#define HAS_BUDGET \
+	"pl.budget IS NOT NULL OR EXISTS (" \
+	" SELECT FROM bambi.budgets b WHERE b.user_id = u.id)"
+
 /*
  * Takes one generation of the quota, in one conditional UPDATE of the user's
  * row: $1 user, $3 now, $4 next reset, $5 limit or NULL.
@@ -44,10 +49,10 @@
 
 #define INSERT_QUEUED \
 	"INSERT INTO bambi_internal.queue (id, user_id, turn, store, inputs," \
-	"       input_bytes)" \
+	"       input_bytes, configuration_id, cost_estimate)" \
 	" SELECT g.id, g.user_id, $11," \
 	"        (SELECT store FROM bambi.plans WHERE plan_type = $12)," \
-	"        $13, $14 FROM g"
+	"        $13, $14, $6, $10 FROM g"
 
 /* $1 user.  A row if there is such an active user. */
 BambiStatement bambi_client_active_user = {
@@ -105,7 +110,7 @@ BambiStatement bambi_client_look = {
 	"       r.units, r.sizes, r.qualities, r.amounts,"
 	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
 	"         SELECT count(*)::int FROM bambi_internal.queue"
-	"          WHERE user_id = $1) END"
+	"          WHERE user_id = $1) END, " HAS_BUDGET
 	"  FROM bambi.users u" BAMBI_PLAN_OF_USER
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
@@ -123,13 +128,7 @@ BambiStatement bambi_client_look = {
 	"                ELSE p.needs_key AND c.provider_id = p.id"
 	"                 AND c.status IN ('pending', 'valid', 'failing',"
 	"                                  'unknown') END) c ON true"
-	"  LEFT JOIN LATERAL ("
-	"    SELECT array_agg(r.unit) AS units, array_agg(r.size) AS sizes,"
-	"           array_agg(r.quality) AS qualities,"
-	"           array_agg(r.price) AS amounts"
-	"      FROM bambi.model_prices r"
-	"     WHERE r.model_id = m.id AND r.currency = 'USD'"
-	"       AND r.valid_from <= $6 AND r.valid_to > $6) r ON true"
+	BAMBI_PRICES_OF_MODEL("$6")
 	" WHERE u.id = $1",
 	.nargs = 7,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
@@ -276,13 +275,14 @@ BambiStatement bambi_client_cancel_claimed = {
 #define BOOK_UNKNOWN \
 	"INSERT INTO bambi.usage_events (user_id, generation_id, attempt," \
 	"       configuration_id, provider_id, model_id, request_type, images," \
-	"       cost, is_estimate, charged, created_at)" \
+	"       cost, cost_source, is_estimate, charged, created_at)" \
 	" SELECT g.user_id, g.id, g.attempts, g.configuration_id, m.provider_id," \
 	"        g.model_id, CASE WHEN EXISTS (" \
 	"          SELECT FROM bambi.generation_inputs n" \
 	"           WHERE n.generation_id = g.id AND n.user_id = g.user_id)" \
 	"          THEN 'edit' ELSE 'generate' END," \
-	"        0, g.cost_estimate, true, 'unknown', $3" \
+	"        0, g.cost_estimate, " BAMBI_SOURCE_OF("g.cost_estimate") "," \
+	"        true, 'unknown', $3" \
 	"   FROM bambi.image_generations g JOIN bambi.models m ON m.id = g.model_id" \
 	"  WHERE g.id = $1 AND g.user_id = $2 AND g.status = 'uncertain'"
 
@@ -292,6 +292,7 @@ BambiStatement bambi_client_write_off = {
 	"WITH e AS (" BOOK_UNKNOWN ")"
 	" UPDATE bambi.image_generations"
 	"    SET status = 'failed', cost = cost_estimate, updated_at = $3,"
+	"        cost_source = " BAMBI_SOURCE_OF("cost_estimate") ","
 	"        error_code = 'written_off', quota_period = NULL,"
 	"        held_reason = NULL"
 	"  WHERE id = $1 AND user_id = $2",
@@ -312,7 +313,8 @@ BambiStatement bambi_client_lock_for_retry = {
 	"       bambi_internal.is_offered(m, p, $3),"
 	"       p.slug || '/' || m.model_id,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
-	"         ('pending', 'valid', 'failing', 'unknown')"
+	"         ('pending', 'valid', 'failing', 'unknown'),"
+	"       g.configuration_id, " HAS_BUDGET
 	"  FROM bambi.image_generations g"
 	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER
 	"  JOIN bambi.models m ON m.id = g.model_id"
@@ -328,7 +330,7 @@ BambiStatement bambi_client_lock_for_retry = {
 
 /*
  * Queues a generation once more: $1 id, $2 user, $3 now, $4 turn, $5 period
- * of its reservation, $6 plan.  Claims are numbered on from the last one, since the
+ * of its reservation, $6 plan, $7 new estimate or NULL.  Claims are numbered on from the last one, since the
  * number tells attempts apart; a courier that died over it is remembered.
  */
 BambiStatement bambi_client_requeue = {
@@ -337,26 +339,27 @@ BambiStatement bambi_client_requeue = {
 	" g AS ("
 	"  UPDATE bambi.image_generations"
 	"     SET status = 'queued', progress = 0, quota_period = $5,"
+	"         cost_estimate = coalesce($7, cost_estimate),"
 	"         error_code = NULL, error_message = NULL, held_reason = NULL,"
 	"         cancel_requested_at = NULL, started_at = NULL,"
 	"         finished_at = NULL, updated_at = $3"
 	"   WHERE id = $1 AND user_id = $2"
-	"  RETURNING id, user_id, attempts)"
+	"  RETURNING id, user_id, attempts, configuration_id, cost_estimate)"
 	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths,"
-	"        store, inputs, input_bytes)"
+	"        store, inputs, input_bytes, configuration_id, cost_estimate)"
 	" SELECT g.id, g.user_id, $4, g.attempts, coalesce(("
 	"          SELECT (o.error_code = 'courier_died')::int"
 	"            FROM bambi.image_generations o"
 	"           WHERE o.id = $1 AND o.user_id = $2), 0),"
 	"        (SELECT store FROM bambi.plans WHERE plan_type = $6),"
-	"        n.count, n.bytes"
+	"        n.count, n.bytes, g.configuration_id, g.cost_estimate"
 	"   FROM g, (SELECT count(*) AS count, coalesce(sum(bytes)"
 	"                     FILTER (WHERE data IS NOT NULL), 0) AS bytes"
 	"              FROM bambi.generation_inputs"
 	"             WHERE generation_id = $1 AND user_id = $2) n",
-	.nargs = 6,
+	.nargs = 7,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
-	TEXTOID},
+	TEXTOID, NUMERICOID},
 	.is_generic = true,
 };
 

@@ -264,7 +264,9 @@ BambiStatement bambi_key_release = {
 	"    FROM bambi.users u" BAMBI_PLAN_OF_USER
 	"   WHERE u.id = $2),"
 	" h AS MATERIALIZED ("
-	"  SELECT g.id, g.user_id, g.attempts FROM bambi.image_generations g"
+	"  SELECT g.id, g.user_id, g.attempts, g.configuration_id,"
+	"         g.cost_estimate"
+	"    FROM bambi.image_generations g"
 	"   WHERE " ARE_HELD("g")
 	"     AND EXISTS ("
 	"           SELECT FROM bambi.api_configurations c"
@@ -280,9 +282,9 @@ BambiStatement bambi_key_release = {
 	"         finished_at = NULL, updated_at = $3"
 	"    FROM n WHERE g.id = n.id AND g.user_id = n.user_id)"
 	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, store,"
-	"        inputs, input_bytes)"
+	"        inputs, input_bytes, configuration_id, cost_estimate)"
 	" SELECT n.id, n.user_id, p.turn + n.place * p.step, n.attempts, p.store,"
-	"        i.count, i.bytes"
+	"        i.count, i.bytes, n.configuration_id, n.cost_estimate"
 	"   FROM n CROSS JOIN p CROSS JOIN LATERAL ("
 	"          SELECT count(*) AS count, coalesce(sum(bytes)"
 	"                   FILTER (WHERE data IS NOT NULL), 0) AS bytes"

@@ -126,10 +126,11 @@ SELECT our.relation,
 HAVING count(*) FILTER (WHERE NOT may) > 0
  ORDER BY our.nspname, our.relname;
 
--- A service reads what a user reads (differences):
+-- A service reads what a user reads (differences, but for operators' views):
 SELECT our.relation, a.attname
   FROM our JOIN pg_attribute a ON a.attrelid = our.oid
  WHERE a.attnum > 0 AND NOT a.attisdropped
+   AND has_any_column_privilege('bambi_user', our.oid, 'SELECT')
    AND has_column_privilege('bambi_user', our.oid, a.attnum, 'SELECT')
     <> has_column_privilege('bambi_service', our.oid, a.attnum, 'SELECT');
 
