@@ -116,7 +116,7 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
                JOIN bambi.plans l ON l.plan_type = a.plan_type
          WHERE l.budget IS NOT NULL) b
        CROSS JOIN LATERAL (
-           SELECT coalesce(sum(e.cost), 0) AS spent,
+           SELECT coalesce(sum(e.cost), 0.000000) AS spent,
                   count(*) FILTER (WHERE e.cost IS NULL) AS unpriced
              FROM bambi.usage_events e
             WHERE e.user_id = b.user_id
@@ -125,14 +125,14 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
               AND (b.configuration_id IS NULL
                    OR e.configuration_id = b.configuration_id)) s
        CROSS JOIN LATERAL (
-           SELECT coalesce(sum(w.cost_estimate), 0) AS reserved,
+           SELECT coalesce(sum(w.cost_estimate), 0.000000) AS reserved,
                   count(*) FILTER (WHERE w.cost_estimate IS NULL) AS unpriced
              FROM bambi_internal.queue w
             WHERE w.user_id = b.user_id
               AND (b.configuration_id IS NULL
                    OR w.configuration_id = b.configuration_id)) q
        CROSS JOIN LATERAL (
-           SELECT coalesce(sum(g.cost_estimate), 0) AS reserved,
+           SELECT coalesce(sum(g.cost_estimate), 0.000000) AS reserved,
                   count(*) FILTER (WHERE g.cost_estimate IS NULL) AS unpriced
              FROM bambi.image_generations g
             WHERE g.user_id = b.user_id AND g.held_reason IS NOT NULL
