@@ -50,6 +50,10 @@ DECLARE
     new_id      uuid;
 BEGIN
     PERFORM bambi_internal.require_tables();
+    IF bambi_set_price.unit IS NULL THEN
+        RAISE EXCEPTION 'argument "unit" is missing'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     IF bambi_set_price.price <> round(bambi_set_price.price, 6) THEN
         RAISE EXCEPTION 'a price has six places at the most'
             USING ERRCODE = 'invalid_parameter_value';

@@ -3,6 +3,7 @@
 
 -- Every unit that is billed by a model which is offered, as model_prices has
 -- them.  A picture is listed for each size and quality that may be asked for.
+-- The time is the statement's: a price that this transaction has set holds.
 CREATE OR REPLACE FUNCTION bambi_internal.price_gaps()
 RETURNS TABLE (model_id uuid, model text, unit text, size text, quality text,
                currency text, needed_for text)
@@ -17,11 +18,12 @@ WITH offered AS (
            coalesce(m.capabilities #>> '{price_by,quality}', 'quality')
                AS by_quality
       FROM bambi.models m JOIN bambi.api_providers p ON p.id = m.provider_id
-     WHERE bambi_internal.is_offered(m, p, now())),
+     WHERE bambi_internal.is_offered(m, p, statement_timestamp())),
 prices AS (
     SELECT r.model_id, r.unit, r.size, r.quality
       FROM bambi.model_prices r
-     WHERE r.currency = 'USD' AND r.valid_from <= now() AND r.valid_to > now()),
+     WHERE r.currency = 'USD' AND r.valid_from <= statement_timestamp()
+       AND r.valid_to > statement_timestamp()),
 pictures AS (
     SELECT o.id, o.model, o.c, s.value AS size, q.value AS quality
       FROM offered o
@@ -63,7 +65,7 @@ billed AS (
     -- what had a price once
     SELECT o.id, o.model, r.unit, r.size, r.quality, 'cost'
       FROM offered o JOIN bambi.model_prices r ON r.model_id = o.id
-     WHERE r.currency = 'USD' AND r.valid_to <= now())
+     WHERE r.currency = 'USD' AND r.valid_to <= statement_timestamp())
 SELECT b.id, b.model, b.unit, b.size, b.quality, 'USD', min(b.needed_for)
   FROM billed b
  WHERE NOT EXISTS (

@@ -97,7 +97,8 @@ CREATE OR REPLACE VIEW @extschema@.bambi_budgets
 WITH (security_invoker = true) AS
 SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
        b.period, s.spent, q.reserved + h.reserved AS reserved,
-       greatest(b.amount - s.spent - q.reserved - h.reserved, 0)
+       greatest(b.amount - s.spent - q.reserved - h.reserved,
+                0.000000)
            AS amount_left,
        b.resets_at,
        s.unpriced + q.unpriced + h.unpriced AS unpriced

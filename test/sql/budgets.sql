@@ -40,9 +40,9 @@ UPDATE bambi.plans SET generations_per_period = NULL WHERE plan_type = 'free';
 
 CREATE FUNCTION pg_temp.try(command text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    state text; message text; detail text; advice text; result text;
+    state text; message text; detail text; advice text;
 BEGIN
-    EXECUTE command INTO result;
+    EXECUTE command;
     RETURN 'done';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE,
