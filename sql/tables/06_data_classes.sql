@@ -72,6 +72,10 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.api_usage', 'money', NULL,
      'cost_estimate currency is_estimate unknown_costs'),
 
+    ('bambi.budgets', 'technical', NULL,
+     'id user_id configuration_id created_at updated_at'),
+    ('bambi.budgets', 'money', NULL, 'amount currency period'),
+
     ('bambi.change_log', 'technical', NULL,
      'id user_id table_name row_key operation columns created_at'),
     ('bambi.change_log', 'personal', NULL,
@@ -102,7 +106,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.image_generations', 'content', NULL,
      'prompt parameters error_message'),
     ('bambi.image_generations', 'usage', NULL, 'tokens_used'),
-    ('bambi.image_generations', 'money', NULL, 'cost_estimate cost'),
+    ('bambi.image_generations', 'money', NULL,
+     'cost_estimate cost cost_source'),
 
     ('bambi.images', 'technical', NULL,
      'id generation_id width height format created_at user_id position bytes '
@@ -145,7 +150,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.usage_events', 'usage', NULL,
      'request_type images tokens_used usage'),
     ('bambi.usage_events', 'money', NULL,
-     'cost currency is_estimate charged'),
+     'cost cost_source currency is_estimate charged'),
 
     ('bambi.users', 'technical', NULL, 'id created_at updated_at'),
     ('bambi.users', 'technical', 'values', 'is_active'),
@@ -176,6 +181,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
      'id user_id configuration_id provider_id turn waits_for attempt tries '
      'deaths claimed_by claimed_at not_before cancel_requested store inputs '
      'input_bytes'),
+    ('bambi_internal.queue', 'money', NULL, 'cost_estimate'),
 
     ('bambi_internal.rotation', 'technical', NULL,
      'only_row asked_at is_scheduled kid error hint'),

@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     store             text,
     inputs            smallint     NOT NULL DEFAULT 0,
     input_bytes       integer      NOT NULL DEFAULT 0,
+    cost_estimate     numeric(14,6),
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT queued_generation_exists
@@ -71,6 +72,9 @@ COMMENT ON COLUMN bambi_internal.queue.inputs IS
     'Pictures that it edits, mask included.';
 COMMENT ON COLUMN bambi_internal.queue.input_bytes IS
     'Size of those that the database keeps and the worker hands over.';
+COMMENT ON COLUMN bambi_internal.queue.cost_estimate IS
+    'What it is thought to cost; as in image_generations, here for the sums '
+    'that budgets take of what is pending.';
 
 -- No index holds a column that a claim changes.
 CREATE INDEX IF NOT EXISTS queue_in_turn
@@ -95,8 +99,9 @@ CREATE POLICY owner_reads ON bambi_internal.queue
 DROP POLICY IF EXISTS service_reads ON bambi_internal.queue;
 CREATE POLICY service_reads ON bambi_internal.queue
     FOR SELECT TO bambi_service USING (true);
-GRANT SELECT (id, user_id, claimed_by, claimed_at)
-    ON bambi_internal.queue TO bambi_user, bambi_service;  -- for the view
+GRANT SELECT (id, user_id, claimed_by, claimed_at, configuration_id,
+              cost_estimate)
+    ON bambi_internal.queue TO bambi_user, bambi_service;  -- for the views
 
 CREATE TABLE IF NOT EXISTS bambi_internal.idempotency_keys (
     user_id        uuid         NOT NULL,
@@ -161,7 +166,8 @@ SELECT g.id, g.user_id, g.configuration_id, g.model_id,
        g.updated_at, g.started_at, g.finished_at,
        round(extract(epoch FROM g.finished_at - g.created_at), 3) AS seconds,
        (SELECT e.advice FROM bambi.error_codes e
-         WHERE e.error_code = g.error_code) AS error_hint
+         WHERE e.error_code = g.error_code) AS error_hint,
+       g.cost_source
   FROM bambi.image_generations g;
 COMMENT ON VIEW @extschema@.bambi_generations IS
     'Your generations: what you asked for and what became of it.';
@@ -216,6 +222,9 @@ COMMENT ON COLUMN @extschema@.bambi_generations.seconds IS
     'From asking to the end.';
 COMMENT ON COLUMN @extschema@.bambi_generations.error_hint IS
     'What to do about what went wrong; bambi_errors tells more.';
+COMMENT ON COLUMN @extschema@.bambi_generations.cost_source IS
+    'Where cost is from. provider: the provider said it; tokens: its tokens at '
+    'the prices of then; table: the estimate.';
 ALTER VIEW @extschema@.bambi_generations OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_generations');

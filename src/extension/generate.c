@@ -5,6 +5,7 @@
  *
  * Three statements do it: one reads all that decides, one reserves, and so
  * locks the user's row, one queues behind what is queued of the user's by then.
+ * Where there is a budget, a fourth one judges what that has come to.
  * Pictures to edit are kept beside what was queued, before the commit.
  * An idempotency key takes some more, so that of two sessions that ask the
  * same at once, one queues and the other gets the same id.
@@ -18,6 +19,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "budget.h"
 #include "client.h"
 #include "edit_inputs.h"
 #include "identity.h"
@@ -324,6 +326,9 @@ enqueue(Call *call)
 		queue(call, &id);
 	if (is_new)
 		bambi_request_require_place(request);
+	if (is_new && request->has_budget)
+		bambi_budget_require(&request->user, request->paid_with,
+							 &request->price);
 	if (is_new && call->inputs)
 		bambi_edit_inputs_store(call->inputs, &request->user, &id);
 

@@ -40,7 +40,8 @@ enum
 	PRICE_QUALITIES,
 	PRICE_AMOUNTS,
 	MOST_WAITING,
-	WAITING
+	WAITING,
+	HAS_BUDGET
 };
 
 void
@@ -128,6 +129,7 @@ bambi_request_look(BambiRequest *request)
 	bambi_quota_read(&request->quota);
 	if (!request->quota.is_active)
 		bambi_refuse_not_signed_in();
+	request->has_budget = truth(0, HAS_BUDGET);
 }
 
 static void

@@ -32,6 +32,7 @@ typedef struct BambiRequest
 
 	/* as found by bambi_request_look */
 	BambiQuota	quota;
+	bool		has_budget;		/* the user, a key or the plan */
 
 	/* as found by bambi_request_resolve_model */
 	uint64		row;			/* of the last result */

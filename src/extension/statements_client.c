@@ -32,6 +32,11 @@
 #define IN_PERIOD \
 	"bambi_internal.is_in_period(u.reset_date, u.period_start, $5, $2)"
 
+/* Whether bambi_budget_require has anything to say. */
+#define HAS_BUDGET \
+	"pl.budget IS NOT NULL OR EXISTS (" \
+	" SELECT FROM bambi.budgets b WHERE b.user_id = u.id)"
+
 /*
  * A period is known by its end, so one that ends with the one before (both may
  * be of subscriptions that are billed on the same day) ends a little later.
@@ -57,10 +62,10 @@
 
 #define INSERT_QUEUED \
 	"INSERT INTO bambi_internal.queue (id, user_id, configuration_id," \
-	"       provider_id, turn, store, inputs, input_bytes)" \
+	"       provider_id, turn, store, inputs, input_bytes, cost_estimate)" \
 	" SELECT $2, $1, $6, $14, " NEXT_TURN("$1", "$12", "$13") "," \
 	"        (SELECT store FROM bambi.plans WHERE plan_type = $11)," \
-	"        $15, $16 FROM g RETURNING turn"
+	"        $15, $16, $10 FROM g RETURNING turn"
 
 #define QUEUE_TYPES \
 	UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, UUIDOID, UUIDOID, \
@@ -186,7 +191,7 @@ BambiStatement bambi_client_look = {
 	"       r.units, r.sizes, r.qualities, r.amounts,"
 	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
 	"         SELECT count(*)::int FROM bambi_internal.queue"
-	"          WHERE user_id = $1) END"
+	"          WHERE user_id = $1) END, " HAS_BUDGET
 	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$6")
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
@@ -204,13 +209,7 @@ BambiStatement bambi_client_look = {
 	"                ELSE p.needs_key AND c.provider_id = p.id"
 	"                 AND c.status IN ('pending', 'valid', 'failing',"
 	"                                  'unknown') END) c ON true"
-	"  LEFT JOIN LATERAL ("
-	"    SELECT array_agg(r.unit) AS units, array_agg(r.size) AS sizes,"
-	"           array_agg(r.quality) AS qualities,"
-	"           array_agg(r.price) AS amounts"
-	"      FROM bambi.model_prices r"
-	"     WHERE r.model_id = m.id AND r.currency = 'USD'"
-	"       AND r.valid_from <= $6 AND r.valid_to > $6) r ON true"
+	BAMBI_PRICES_OF_MODEL("$6")
 	" WHERE u.id = $1",
 	.nargs = 7,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
@@ -360,13 +359,14 @@ BambiStatement bambi_client_cancel_claimed = {
 #define BOOK_UNKNOWN \
 	"INSERT INTO bambi.usage_events (user_id, generation_id, attempt," \
 	"       configuration_id, provider_id, model_id, request_type, images," \
-	"       cost, is_estimate, charged, created_at)" \
+	"       cost, cost_source, is_estimate, charged, created_at)" \
 	" SELECT g.user_id, g.id, g.attempts, g.configuration_id, m.provider_id," \
 	"        g.model_id, CASE WHEN EXISTS (" \
 	"          SELECT FROM bambi.generation_inputs n" \
 	"           WHERE n.generation_id = g.id AND n.user_id = g.user_id)" \
 	"          THEN 'edit' ELSE 'generate' END," \
-	"        0, g.cost_estimate, true, 'unknown', $3" \
+	"        0, g.cost_estimate, " BAMBI_SOURCE_OF("g.cost_estimate") "," \
+	"        true, 'unknown', $3" \
 	"   FROM bambi.image_generations g JOIN bambi.models m ON m.id = g.model_id" \
 	"  WHERE g.id = $1 AND g.user_id = $2 AND g.status = 'uncertain'"
 
@@ -376,6 +376,7 @@ BambiStatement bambi_client_write_off = {
 	"WITH e AS (" BOOK_UNKNOWN ")"
 	" UPDATE bambi.image_generations"
 	"    SET status = 'failed', cost = cost_estimate, updated_at = $3,"
+	"        cost_source = " BAMBI_SOURCE_OF("cost_estimate") ","
 	"        error_code = 'written_off', quota_period = NULL,"
 	"        held_reason = NULL"
 	"  WHERE id = $1 AND user_id = $2",
@@ -396,7 +397,8 @@ BambiStatement bambi_client_lock_for_retry = {
 	"       bambi_internal.is_offered(m, p, $3), " PLAN_ALLOWS_MODEL ","
 	"       p.slug || '/' || m.model_id, m.capabilities, g.parameters,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
-	"         ('pending', 'valid', 'failing', 'unknown')"
+	"         ('pending', 'valid', 'failing', 'unknown'),"
+	"       g.configuration_id, " HAS_BUDGET
 	"  FROM bambi.image_generations g"
 	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER("$3")
 	"  JOIN bambi.models m ON m.id = g.model_id"
@@ -412,9 +414,10 @@ BambiStatement bambi_client_lock_for_retry = {
 
 /*
  * Queues a generation once more: $1 id, $2 user, $3 now, $4 virtual time,
- * $5 period of its reservation, $6 plan, $7 step between the user's turns.
- * Claims are numbered on from the last one, since the number tells attempts
- * apart; a courier that died over it is remembered.  Gives turn.
+ * $5 period of its reservation, $6 plan, $7 step between the user's turns,
+ * $8 new estimate or NULL.  Claims are numbered on from the last one, since the
+ * number tells attempts apart; a courier that died over it is remembered.
+ * Gives turn.
  */
 BambiStatement bambi_client_requeue = {
 	.sql =
@@ -422,13 +425,16 @@ BambiStatement bambi_client_requeue = {
 	" g AS ("
 	"  UPDATE bambi.image_generations"
 	"     SET status = 'queued', progress = 0, quota_period = $5,"
+	"         cost_estimate = coalesce($8, cost_estimate),"
 	"         error_code = NULL, error_message = NULL, held_reason = NULL,"
 	"         cancel_requested_at = NULL, started_at = NULL,"
 	"         finished_at = NULL, updated_at = $3"
 	"   WHERE id = $1 AND user_id = $2"
-	"  RETURNING id, user_id, configuration_id, model_id, attempts)"
+	"  RETURNING id, user_id, configuration_id, model_id, attempts,"
+	"            cost_estimate)"
 	" INSERT INTO bambi_internal.queue (id, user_id, configuration_id,"
-	"        provider_id, turn, attempt, deaths, store, inputs, input_bytes)"
+	"        provider_id, turn, attempt, deaths, store, inputs, input_bytes,"
+	"        cost_estimate)"
 	" SELECT g.id, g.user_id, g.configuration_id,"
 	"        (SELECT provider_id FROM bambi.models WHERE id = g.model_id),"
 	"        " NEXT_TURN("$2", "$4", "$7") ", g.attempts, coalesce(("
@@ -436,15 +442,15 @@ BambiStatement bambi_client_requeue = {
 	"            FROM bambi.image_generations o"
 	"           WHERE o.id = $1 AND o.user_id = $2), 0),"
 	"        (SELECT store FROM bambi.plans WHERE plan_type = $6),"
-	"        n.count, n.bytes"
+	"        n.count, n.bytes, g.cost_estimate"
 	"   FROM g, (SELECT count(*) AS count, coalesce(sum(bytes)"
 	"                     FILTER (WHERE data IS NOT NULL), 0) AS bytes"
 	"              FROM bambi.generation_inputs"
 	"             WHERE generation_id = $1 AND user_id = $2) n"
 	" RETURNING turn",
-	.nargs = 7,
+	.nargs = 8,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
-	TEXTOID, INT8OID},
+	TEXTOID, INT8OID, NUMERICOID},
 	.is_generic = true,
 };
 

@@ -161,7 +161,8 @@ ledger_append(const Request *request, const Entry *entry)
 					  ",\"provider\":\"%s\""
 					  ",\"key\":\"%s\",\"model\":\"%s\",\"n\":%d"
 					  ",\"inputs\":%s"
-					  ",\"accepted\":%s,\"charged\":%s,\"status\":%d"
+					  ",\"accepted\":%s,\"charged\":%s,\"ticks\":%lld"
+					  ",\"status\":%d"
 					  ",\"fault\":%s%s%s}\n",
 					  ++sequence, now_us(), request->arrived_us, id,
 					  dot != NULL ? (int) (dot - id) : 0, id, attempt,
@@ -169,7 +170,8 @@ ledger_append(const Request *request, const Entry *entry)
 					  harmless(entry->model, model, sizeof(model)), entry->n,
 					  print_inputs(entry, inputs),
 					  entry->accepted ? "true" : "false",
-					  entry->charged ? "true" : "false", entry->status,
+					  entry->charged ? "true" : "false", entry->ticks,
+					  entry->status,
 					  entry->fault != NULL ? "\"" : "",
 					  entry->fault != NULL ?
 					  harmless(entry->fault, fault, sizeof(fault)) : "null",

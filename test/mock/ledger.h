@@ -33,6 +33,7 @@ typedef struct Entry
 	const Input *mask;			/* or NULL */
 	bool		accepted;		/* a valid key and a valid request */
 	bool		charged;
+	long long	ticks;			/* xai: what it costs if it is charged */
 	int			status;			/* of the answer; 0 if there will be none */
 	const char *fault;			/* or NULL */
 } Entry;

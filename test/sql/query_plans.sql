@@ -128,13 +128,13 @@ INSERT INTO pg_temp.plans VALUES
      'SELECT FROM bambi.subscriptions WHERE stripe_subscription_id = ''x'''),
     (26, 'model by name', '^model_by_name$',
      'SELECT FROM bambi.models WHERE model_id = ''x'''),
-    (27, 'prices of a model', '^one_price_at_a_time$',
+    (27, 'prices of a model', '^one_price_from_a_time$',
      format('SELECT FROM bambi.model_prices WHERE model_id = %L', :'one')),
     (28, 'generation by its key',
      '^image_generations_.*(_user_id_id_idx|_pkey)$',
      format('SELECT FROM bambi.image_generations '
             'WHERE id = %L AND user_id = %L', :'one', :a)),
-    (29, 'generations to decide', '^image_generations_\d+_\d+_id_idx$',
+    (29, 'generations to decide', '^image_generations_.*_user_id_id_idx1$',
      'SELECT min(finished_at) FROM bambi.image_generations '
      'WHERE status = ''uncertain'' AND held_reason IS NOT NULL'),
     (30, 'generations with a key',

@@ -302,10 +302,10 @@ sub usage_of
 # that are given; ->finish waits for it.
 sub generate_in_background
 {
-	my ($self, $name, $prompts, $ids, $errors, $model) = @_;
+	my ($self, $name, $prompts, $ids, $errors, $model, $parameters) = @_;
 
 	$model //= 'openai/gpt-image-2';
-	my $parameters = $model =~ /^openai/
+	$parameters //= $model =~ /^openai/
 	  ? '{"quality": "low", "size": "1024x1024"}' : '{}';
 	return IPC::Run::start(
 		[
