@@ -49,7 +49,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
   FROM (VALUES
     ('bambi.api_configurations', 'technical', NULL,
      'id user_id created_at updated_at is_valid last_validated_at key_id'),
-    ('bambi.api_configurations', 'technical', 'values', 'provider_id status'),
+    ('bambi.api_configurations', 'technical', 'values',
+     'provider_id status max_in_flight'),
     ('bambi.api_configurations', 'technical', 'name', 'key_number'),
     ('bambi.api_configurations', 'personal', 'values', 'name settings'),
     ('bambi.api_configurations', 'content', NULL, 'last_error'),
@@ -59,7 +60,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.api_providers', 'technical', NULL, 'id created_at updated_at'),
     ('bambi.api_providers', 'technical', 'values',
      'name slug description website_url api_base_url is_active adapter '
-     'needs_key settings allowed_networks home_url'),
+     'needs_key settings allowed_networks home_url max_in_flight '
+     'max_in_flight_per_key'),
 
     ('bambi.api_usage', 'technical', NULL,
      'id user_id configuration_id provider_id model_id created_at '
@@ -69,6 +71,10 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
      'granularity'),
     ('bambi.api_usage', 'money', NULL,
      'cost_estimate currency is_estimate unknown_costs'),
+
+    ('bambi.budgets', 'technical', NULL,
+     'id user_id configuration_id created_at updated_at'),
+    ('bambi.budgets', 'money', NULL, 'amount currency period'),
 
     ('bambi.change_log', 'technical', NULL,
      'id user_id table_name row_key operation columns created_at'),
@@ -100,7 +106,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.image_generations', 'content', NULL,
      'prompt parameters error_message'),
     ('bambi.image_generations', 'usage', NULL, 'tokens_used'),
-    ('bambi.image_generations', 'money', NULL, 'cost_estimate cost'),
+    ('bambi.image_generations', 'money', NULL,
+     'cost_estimate cost cost_source'),
 
     ('bambi.images', 'technical', NULL,
      'id generation_id width height format created_at user_id position bytes '
@@ -143,7 +150,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.usage_events', 'usage', NULL,
      'request_type images tokens_used usage'),
     ('bambi.usage_events', 'money', NULL,
-     'cost currency is_estimate charged'),
+     'cost cost_source currency is_estimate charged'),
 
     ('bambi.users', 'technical', NULL, 'id created_at updated_at'),
     ('bambi.users', 'technical', 'values', 'is_active'),
@@ -171,8 +178,10 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.outbox', 'content', NULL, 'errand last_error'),
 
     ('bambi_internal.queue', 'technical', NULL,
-     'id user_id turn attempt tries deaths claimed_by claimed_at not_before '
-     'cancel_requested store inputs input_bytes'),
+     'id user_id configuration_id provider_id turn waits_for attempt tries '
+     'deaths claimed_by claimed_at not_before cancel_requested store inputs '
+     'input_bytes'),
+    ('bambi_internal.queue', 'money', NULL, 'cost_estimate'),
 
     ('bambi_internal.rotation', 'technical', NULL,
      'only_row asked_at is_scheduled kid error hint'),

@@ -24,13 +24,16 @@ CREATE TABLE IF NOT EXISTS bambi.usage_events (
     charged           text           NOT NULL DEFAULT 'unknown',
     created_at        timestamptz    NOT NULL DEFAULT now(),
     is_rolled_up      boolean        NOT NULL DEFAULT false,
+    cost_source       text,
 
     -- by user first, unlike elsewhere: nobody asks for an event by its id, and
     -- the place of a second index is needed for the fresh ones
     PRIMARY KEY (user_id, id),
     CONSTRAINT event_belongs_to_user
         FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE,
-    CONSTRAINT charged_is_known CHECK (charged IN ('no', 'unknown', 'yes'))
+    CONSTRAINT charged_is_known CHECK (charged IN ('no', 'unknown', 'yes')),
+    CONSTRAINT event_cost_source_is_known CHECK
+        (cost_source IN ('provider', 'tokens', 'table'))
 )
 WITH (autovacuum_vacuum_scale_factor = 0.05);  -- each is marked once
 COMMENT ON TABLE bambi.usage_events IS
@@ -70,6 +73,8 @@ COMMENT ON COLUMN bambi.usage_events.created_at IS
     'When it was booked.';
 COMMENT ON COLUMN bambi.usage_events.is_rolled_up IS
     'Whether api_usage has it.';
+COMMENT ON COLUMN bambi.usage_events.cost_source IS
+    'Where cost is from: provider, tokens or table, as in image_generations.';
 
 CREATE INDEX IF NOT EXISTS fresh_events_of_user
     ON bambi.usage_events (user_id, id) WHERE NOT is_rolled_up;

@@ -38,15 +38,6 @@ typedef struct BambiQuota
 extern void bambi_quota_read(BambiQuota *quota);
 
 /*
- * The values that RESERVE takes: now, end of a new period and limit in
- * values[0] to [2]; the start of the subscription's period and the limit in a
- * minute in more[0] and [1].
- */
-extern void bambi_quota_values(const BambiQuota *quota, TimestampTz now,
-							   Datum values[3], char nulls[3],
-							   Datum more[2], char more_nulls[2]);
-
-/*
  * Takes one generation from the user's quota and sets the period that it was
  * taken from; false if none is left.
  */

@@ -85,6 +85,8 @@ typedef struct BambiWorkerSlot
 
 	pg_atomic_uint32 asked;		/* BAMBI_WAKE_ bits not yet seen */
 	pg_atomic_uint64 virtual_time;	/* highest turn that was claimed */
+	pg_atomic_uint64 lowest_queued; /* of the turns that the worker has not
+									 * been told of yet, as int64 */
 	pg_atomic_uint32 in_flight;
 	pg_atomic_uint64 calls;		/* outcomes since the server's start */
 	pg_atomic_uint64 failures;
@@ -123,6 +125,12 @@ extern void bambi_slot_free(Oid database);
  * passed by.
  */
 extern void bambi_wake_at_commit(uint32 wake);
+
+/* The same for something that is queued with this turn. */
+extern void bambi_queued_at_commit(int64 turn);
+
+/* The worker: the lowest turn queued since it last asked. */
+extern int64 bambi_take_lowest_queued(void);
 
 /* The same at once. */
 extern void bambi_wake_now(BambiWorkerSlot *slot, uint32 wake);

@@ -138,10 +138,11 @@ SELECT c.oid::regclass AS relation, c.relowner::regrole AS owner,
         OR c.relname LIKE 'bambi%')
  ORDER BY c.relname, 3;
 
--- A service reads what a user reads (differences):
+-- A service reads what a user reads (differences, but for operators' views):
 SELECT our.relation, a.attname
   FROM our JOIN pg_attribute a ON a.attrelid = our.oid
  WHERE a.attnum > 0 AND NOT a.attisdropped
+   AND has_any_column_privilege('bambi_user', our.oid, 'SELECT')
    AND has_column_privilege('bambi_user', our.oid, a.attnum, 'SELECT')
     <> has_column_privilege('bambi_service', our.oid, a.attnum, 'SELECT');
 

@@ -43,14 +43,13 @@ sub judge
 $bambi->sql('SELECT bambi_pause()');
 foreach my $of ('period', 'minute')
 {
-	foreach my $once (0, 1)
+	foreach my $key ('none', 'own', 'shared')
 	{
-		my $each = $once ? 'each with an idempotency key' : 'without';
-		my @wrong = map { $quota->race(%race, of => $of, once => $once) }
-		  1 .. ($once ? ($runs + 3) / 4 : $runs);
+		my @wrong = map { $quota->race(%race, of => $of, key => $key) }
+		  1 .. ($key eq 'none' ? $runs : ($runs + 3) / 4);
 
 		judge("a $of has $race{limit} places, and $race{clients} clients "
-			  . "get just those, $each", @wrong);
+			  . "get just those; idempotency keys: $key", @wrong);
 	}
 }
 note 'counted: ' . $quota->counted('tries', 'places') . ", $wrong wrong";

@@ -302,10 +302,10 @@ sub usage_of
 # that are given; ->finish waits for it.
 sub generate_in_background
 {
-	my ($self, $name, $prompts, $ids, $errors, $model) = @_;
+	my ($self, $name, $prompts, $ids, $errors, $model, $parameters) = @_;
 
 	$model //= 'openai/gpt-image-2';
-	my $parameters = $model =~ /^openai/
+	$parameters //= $model =~ /^openai/
 	  ? '{"quality": "low", "size": "1024x1024"}' : '{}';
 	return IPC::Run::start(
 		[
@@ -678,6 +678,16 @@ sub drawn
 	croak "mock: $answer->{content}" unless $answer->{success};
 	$self->mock('reset');
 	return decode_base64(decode_json($answer->{content})->{data}[0]{b64_json});
+}
+
+# When calls began and ended there, in order: their numbers in the ledger,
+# negative at the end.
+sub flights
+{
+	my ($self) = @_;
+
+	return split /\n/,
+	  HTTP::Tiny->new->get($self->mock_address('/_mock/flights'))->{content};
 }
 
 # Until the mock holds so many calls unanswered.

@@ -162,6 +162,13 @@ sub make_users
 	return $first;
 }
 
+# With idempotency keys: one of each try's own, or one that all share, so that
+# most give back what they have just reserved.
+my %key = (
+	none => 'NULL',
+	own => q{'k' || :client_id || ' ' || :i},
+	shared => q{'k' || :i});
+
 # All clients go through the users in the same order, so that they meet.
 # Says what is wrong, line by line.
 sub race
@@ -170,8 +177,10 @@ sub race
 	my $bambi = $self->{bambi};
 	my $first = $self->make_users($with{users}, 'NULL');
 	my $script = $bambi->node->basedir . '/race.sql';
-	my $key = $with{once} ? q{'k' || :client_id || ' ' || :i} : 'NULL';
+	my $places = $with{limit};
 
+	$places = min($places, $with{tries} / $with{users})
+	  if $with{key} eq 'shared';
 	$self->sql(
 		"UPDATE bambi.plans SET
 			generations_per_period = "
@@ -183,7 +192,8 @@ sub race
 	print $out "\\set i :i + 1
 \\set n $first + :i % $with{users}
 SELECT quota_test.try(('00000000-0000-7000-8000-'
-	|| lpad((:n)::text, 12, '0'))::uuid, 'a fawn', 'sandbox', '{}', $key);\n";
+	|| lpad((:n)::text, 12, '0'))::uuid, 'a fawn', 'sandbox', '{}',
+	$key{ $with{key} });\n";
 	close $out;
 
 	my $began = time;
@@ -191,8 +201,9 @@ SELECT quota_test.try(('00000000-0000-7000-8000-'
 		'-f', $script);
 	my $minutes = $with{of} eq 'minute' ? floor((time - $began) / 60) : 0;
 
-	return $self->race_wrong($first, $with{limit},
-		$with{limit} * (1 + $minutes), $with{of});
+	return $self->race_wrong($first, $places,
+		min($places * (1 + $minutes), $with{clients} * $with{tries}),
+		$with{of});
 }
 
 sub pgbench
@@ -218,26 +229,28 @@ sub pgbench
 sub race_wrong
 {
 	my ($self, $first, $least, $most, $of) = @_;
-	my $counted = $of eq 'period' ? 'u.usage_count' : 'count(g.id)';
 	my $rows = $self->sql("
 		SELECT u.email, count(g.id), u.usage_count,
-			(SELECT count(*) FROM bambi_internal.queue q WHERE q.user_id = u.id)
+			(SELECT count(*) FROM bambi_internal.queue q
+			  WHERE q.user_id = u.id), coalesce(cardinality(recent_starts), 0)
 		FROM bambi.users u
 		LEFT JOIN bambi.image_generations g
 			ON g.user_id = u.id AND g.quota_period = u.reset_date
-		WHERE u.id >= '00000000-0000-7000-8000-"
-		  . sprintf('%012d', $first) . "' AND u.email LIKE '%\@quota.example'
+		WHERE u.id >= '" . id_of({ number => $first }) . "'
+			AND u.email LIKE '%\@quota.example'
 		GROUP BY u.id ORDER BY u.id");
 	my @wrong;
 
 	foreach my $row (split /\n/, $rows)
 	{
-		my ($who, $made, $used, $queued) = split /\|/, $row;
+		my ($who, $made, $used, $queued, $starts) = split /\|/, $row;
 
 		$self->{counts}{places} += $made;
-		push @wrong, "$who: $made made, $used used, $queued queued"
+		push @wrong,
+		  "$who: $made made, $used used, $queued queued, $starts starts"
 		  unless $made >= $least && $made <= $most && $made == $used
-		  && $made == $queued;
+		  && $made == $queued
+		  && $starts == ($of eq 'minute' ? $least : 0);
 	}
 	push @wrong, 'no users' unless $rows;
 	return @wrong;
@@ -256,7 +269,7 @@ sub sequences
 		generations_per_minute = NULL WHERE plan_type = 'free'");
 	while ($count > 0 && @wrong < 20)
 	{
-		my $size = min($count, $with{batch} // 500);
+		my $size = min($count, $with{batch} // 250);
 
 		$count -= $size;
 		push @wrong, $self->batch($size, $with{steps});
