@@ -45,11 +45,13 @@ It is sent when the transaction commits; bambi_wait waits for it. model is '
     'default your only one for the provider; with the same idempotency_key '
     '(or header Idempotency-Key) the same request is queued once. NULL means '
     'the default. '
-    'Errors: PT401 "not signed in"; PT402 "the plan''s quota is used up"; '
+    'Errors: PT401 "not signed in"; PT402 "the plan''s quota is used up", "the '
+    'budget is used up", "the price is not known" (under a budget); '
     'PT404 "model does not exist", "configuration does not exist"; PT409 "no '
     'usable key", "more than one usable key"; PT422 "idempotency key belongs '
-    'to another request"; PT503 "try again later"; 22023 for a bad prompt or '
-    'parameter.';
+    'to another request"; PT429 "too many requests"; PT503 "try again '
+    'later"; 22023 for a bad prompt or parameter; 42501 for a model or a '
+    'number of pictures that the plan does not allow.';
 
 CREATE FUNCTION bambi_internal.estimate(
     model text, parameters jsonb, prompt text, inputs integer,

@@ -49,7 +49,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
   FROM (VALUES
     ('bambi.api_configurations', 'technical', NULL,
      'id user_id created_at updated_at is_valid last_validated_at key_id'),
-    ('bambi.api_configurations', 'technical', 'values', 'provider_id status'),
+    ('bambi.api_configurations', 'technical', 'values',
+     'provider_id status max_in_flight'),
     ('bambi.api_configurations', 'technical', 'name', 'key_number'),
     ('bambi.api_configurations', 'personal', 'values', 'name settings'),
     ('bambi.api_configurations', 'content', NULL, 'last_error'),
@@ -59,14 +60,21 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.api_providers', 'technical', NULL, 'id created_at updated_at'),
     ('bambi.api_providers', 'technical', 'values',
      'name slug description website_url api_base_url is_active adapter '
-     'needs_key settings allowed_networks home_url'),
+     'needs_key settings allowed_networks home_url max_in_flight '
+     'max_in_flight_per_key'),
 
     ('bambi.api_usage', 'technical', NULL,
-     'id user_id configuration_id provider_id created_at updated_at'),
+     'id user_id configuration_id provider_id model_id created_at '
+     'updated_at'),
     ('bambi.api_usage', 'usage', NULL,
-     'request_type request_count tokens_used period_start period_end '
+     'request_type request_count images tokens_used period_start period_end '
      'granularity'),
-    ('bambi.api_usage', 'money', NULL, 'cost_estimate'),
+    ('bambi.api_usage', 'money', NULL,
+     'cost_estimate currency is_estimate unknown_costs'),
+
+    ('bambi.budgets', 'technical', NULL,
+     'id user_id configuration_id created_at updated_at'),
+    ('bambi.budgets', 'money', NULL, 'amount currency period'),
 
     ('bambi.change_log', 'technical', NULL,
      'id user_id table_name row_key operation columns created_at'),
@@ -98,7 +106,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.image_generations', 'content', NULL,
      'prompt parameters error_message'),
     ('bambi.image_generations', 'usage', NULL, 'tokens_used'),
-    ('bambi.image_generations', 'money', NULL, 'cost_estimate cost'),
+    ('bambi.image_generations', 'money', NULL,
+     'cost_estimate cost cost_source'),
 
     ('bambi.images', 'technical', NULL,
      'id generation_id width height format created_at user_id position bytes '
@@ -119,8 +128,10 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.plans', 'technical', NULL, 'created_at updated_at'),
     ('bambi.plans', 'technical', 'values',
      'plan_type name description generations_per_period period '
-     'default_model_id weight max_waiting key_checks_per_minute '
-     'key_checks_per_hour store is_active'),
+     'default_model_id weight rank max_waiting generations_per_minute '
+     'max_in_flight max_pictures models key_checks_per_minute '
+     'key_checks_per_hour store retention_days is_active'),
+    ('bambi.plans', 'money', 'values', 'budget budget_currency'),
 
     ('bambi.previews', 'technical', NULL, 'generation_id user_id updated_at'),
     ('bambi.previews', 'content', NULL, 'data'),
@@ -129,17 +140,17 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
      'id user_id created_at updated_at'),
     ('bambi.subscriptions', 'money', 'values',
      'plan_type status current_period_start current_period_end '
-     'cancel_at_period_end'),
+     'cancel_at_period_end next_plan_type past_due_since'),
     ('bambi.subscriptions', 'money', 'name',
      'stripe_customer_id stripe_subscription_id stripe_price_id'),
 
     ('bambi.usage_events', 'technical', NULL,
      'id user_id generation_id attempt configuration_id provider_id model_id '
-     'created_at'),
+     'created_at is_rolled_up'),
     ('bambi.usage_events', 'usage', NULL,
      'request_type images tokens_used usage'),
     ('bambi.usage_events', 'money', NULL,
-     'cost currency is_estimate charged'),
+     'cost cost_source currency is_estimate charged'),
 
     ('bambi.users', 'technical', NULL, 'id created_at updated_at'),
     ('bambi.users', 'technical', 'values', 'is_active'),
@@ -147,7 +158,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.users', 'personal', 'values', 'email'),
     ('bambi.users', 'personal', 'name', 'auth_provider auth_provider_id'),
     ('bambi.users', 'secret', 'name', 'password_hash'),
-    ('bambi.users', 'usage', NULL, 'usage_count reset_date'),
+    ('bambi.users', 'usage', NULL, 'usage_count reset_date period_start recent_starts'),
 
     ('bambi_internal.idempotency_keys', 'technical', NULL,
      'user_id generation_id created_at'),
@@ -167,8 +178,10 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.outbox', 'content', NULL, 'errand last_error'),
 
     ('bambi_internal.queue', 'technical', NULL,
-     'id user_id turn attempt tries deaths claimed_by claimed_at not_before '
-     'cancel_requested store inputs input_bytes'),
+     'id user_id configuration_id provider_id turn waits_for attempt tries '
+     'deaths claimed_by claimed_at not_before cancel_requested store inputs '
+     'input_bytes'),
+    ('bambi_internal.queue', 'money', NULL, 'cost_estimate'),
 
     ('bambi_internal.rotation', 'technical', NULL,
      'only_row asked_at is_scheduled kid error hint'),

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS bambi.image_generations (
     provider_request_id  text,
     started_at           timestamptz,
     finished_at          timestamptz,
+    cost_source          text,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT generation_belongs_to_user
@@ -42,6 +43,8 @@ CREATE TABLE IF NOT EXISTS bambi.image_generations (
     CONSTRAINT generation_status_is_known CHECK
         (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled',
                     'uncertain', 'held')),
+    CONSTRAINT generation_cost_source_is_known CHECK
+        (cost_source IN ('provider', 'tokens', 'table')),
     CONSTRAINT generation_parameters_are_an_object CHECK
         (jsonb_typeof(parameters) = 'object'),
     CONSTRAINT progress_is_a_percentage CHECK (progress BETWEEN 0 AND 100)
@@ -80,9 +83,10 @@ COMMENT ON COLUMN bambi.image_generations.attempts IS
 COMMENT ON COLUMN bambi.image_generations.progress IS
     'Percent.';
 COMMENT ON COLUMN bambi.image_generations.cost_estimate IS
-    'What it was thought to cost when it was queued; NULL: not known.';
+    'What it was thought to cost by the prices of when it was queued; NULL: '
+    'not known.';
 COMMENT ON COLUMN bambi.image_generations.cost IS
-    'What it did cost, by the answer where that says so; NULL: not known.';
+    'What it did cost, as cost_source says; NULL: nothing, or not known.';
 COMMENT ON COLUMN bambi.image_generations.tokens_used IS
     'Tokens by the provider''s answer; NULL where it does not count any.';
 COMMENT ON COLUMN bambi.image_generations.quota_period IS
@@ -104,6 +108,10 @@ COMMENT ON COLUMN bambi.image_generations.started_at IS
     'When the last attempt was claimed.';
 COMMENT ON COLUMN bambi.image_generations.finished_at IS
     'When its end was known.';
+COMMENT ON COLUMN bambi.image_generations.cost_source IS
+    'Where cost is from. provider: the answer said it; tokens: those of the '
+    'answer at the prices of the moment that it was settled; table: the '
+    'estimate.';
 
 -- No index holds a column that settling a success changes, and a page has
 -- room for a second version of each of its rows: so settling needs no new
@@ -116,7 +124,7 @@ CREATE INDEX IF NOT EXISTS generations_of_configuration
 CREATE INDEX IF NOT EXISTS generations_of_model
     ON bambi.image_generations (model_id);
 CREATE INDEX IF NOT EXISTS generations_to_decide
-    ON bambi.image_generations (id) WHERE held_reason IS NOT NULL;
+    ON bambi.image_generations (user_id, id) WHERE held_reason IS NOT NULL;
 
 ALTER TABLE bambi.image_generations OWNER TO bambi_owner;
 ALTER TABLE bambi.image_generations ENABLE ROW LEVEL SECURITY;
@@ -132,7 +140,7 @@ GRANT SELECT (id, user_id, configuration_id, model_id, prompt, parameters,
               status, error_message, created_at, updated_at, attempts,
               progress, cost_estimate, cost, tokens_used, error_code,
               held_reason, cancel_requested_at, provider_request_id,
-              started_at, finished_at)
+              started_at, finished_at, cost_source)
     ON bambi.image_generations TO bambi_user, bambi_service;  -- for the view
 
 -- The planner knows everybody's values, and EXPLAIN shows what it makes of

@@ -120,16 +120,22 @@ bambi_refuse_month(PG_FUNCTION_ARGS)
 	bambi_month_refuse();
 }
 
-static bool all_are_there;
-
-static void
-make_months(TimestampTz now)
+bool
+bambi_months_make(void)
 {
 	Datum		ahead[] = {Int32GetDatum(MONTHS_AHEAD)};
 	bool		is_null;
 
 	bambi_execute(&bambi_worker_ensure_months, ahead, NULL);
-	all_are_there = DatumGetInt32(bambi_result(0, 1, &is_null)) == 0;
+	return DatumGetInt32(bambi_result(0, 1, &is_null)) == 0;
+}
+
+static bool all_are_there;
+
+static void
+make_months(TimestampTz now)
+{
+	all_are_there = bambi_months_make();
 }
 
 /* In a transaction of its own, which holds its locks for no longer than this. */

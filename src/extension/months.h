@@ -28,6 +28,12 @@ extern bool bambi_month_is_missing(MemoryContext context);
 /* Raises BAMBI_TRY_LATER for it. */
 extern void bambi_month_refuse(void) pg_attribute_noreturn();
 
+/*
+ * Makes the months ahead in the running transaction, which should end soon.
+ * False if some are still missing, because somebody holds a lock.
+ */
+extern bool bambi_months_make(void);
+
 /* The worker makes the months ahead, when that is due. */
 extern void bambi_months_run(TimestampTz now);
 

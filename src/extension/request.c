@@ -14,22 +14,21 @@
 #include "client.h"
 #include "identity.h"
 #include "inputs.h"
+#include "plan.h"
 #include "refuse.h"
 #include "request.h"
 #include "shmem.h"
 #include "statements_client.h"
 
-/* One generation of a user whose plan weighs 1; a multiple of all weights
- * would be exact, and nobody would see the difference. */
-
 /* Columns of bambi_client_look behind those of bambi_quota_read. */
 enum
 {
-	LAST_TURN = BAMBI_QUOTA_COLUMNS + 1,
-	MODEL,
+	MODEL = BAMBI_QUOTA_COLUMNS + 1,
+	PROVIDER,
 	PROVIDER_SLUG,
 	MODEL_NAME,
 	MODEL_IS_USABLE,
+	MODEL_IS_ALLOWED,
 	CAPABILITIES,
 	NEEDS_KEY,
 	KEY_COUNT,
@@ -41,7 +40,8 @@ enum
 	PRICE_QUALITIES,
 	PRICE_AMOUNTS,
 	MOST_WAITING,
-	WAITING
+	WAITING,
+	HAS_BUDGET
 };
 
 void
@@ -113,7 +113,6 @@ bambi_request_look(BambiRequest *request)
 	const char *slash = name ? strchr(name, '/') : NULL;
 	Datum		values[7];
 	char		nulls[8] = "       ";
-	bool		is_null;
 
 	values[0] = UUIDPGetDatum(&request->user);
 	set_text(&values[1], &nulls[1], name);
@@ -130,9 +129,7 @@ bambi_request_look(BambiRequest *request)
 	bambi_quota_read(&request->quota);
 	if (!request->quota.is_active)
 		bambi_refuse_not_signed_in();
-
-	request->turn = DatumGetInt64(bambi_result(0, LAST_TURN, &is_null));
-	request->has_turn = !is_null;
+	request->has_budget = truth(0, HAS_BUDGET);
 }
 
 static void
@@ -229,6 +226,7 @@ bambi_request_resolve_model(BambiRequest *request)
 		refuse_unusable(request->row);
 
 	request->model = pointer(request->row, MODEL);
+	request->provider = pointer(request->row, PROVIDER);
 	request->model_rules.name = bambi_result_text(request->row, MODEL_NAME);
 	request->model_rules.capabilities =
 		DatumGetJsonbP(PointerGetDatum(pointer(request->row, CAPABILITIES)));
@@ -241,6 +239,24 @@ bambi_request_resolve_model(BambiRequest *request)
 	estimate(request, length);
 }
 
+/* What the plan says of the model and of how much is asked of it. */
+void
+bambi_request_require_plan(const BambiRequest *request)
+{
+	bambi_plan_require(&request->quota,
+					   truth(request->row, MODEL_IS_ALLOWED),
+					   &request->model_rules, request->parameters);
+}
+
+static void
+refuse_room(int32 waiting, int32 most)
+{
+	bambi_refuse(BAMBI_TOO_MANY, NULL,
+				 psprintf("%d generations of yours wait or run; the plan allows %d at a time.",
+						  waiting, most),
+				 "Wait for one of them with bambi_wait, or cancel one.");
+}
+
 void
 bambi_request_require_room(BambiRequest *request)
 {
@@ -249,14 +265,27 @@ bambi_request_require_room(BambiRequest *request)
 												  &is_null));
 	int32		waiting;
 
+	request->max_waiting = is_null ? 0 : most;
 	if (is_null)
 		return;
 	waiting = DatumGetInt32(bambi_result(request->row, WAITING, &is_null));
 	if (waiting >= most)
-		bambi_refuse(BAMBI_TOO_MANY, NULL,
-					 psprintf("%d generations of yours wait or run; the plan allows %d at a time.",
-							  waiting, most),
-					 "Wait for one of them with bambi_wait, or cancel one.");
+		refuse_room(waiting, most);
+}
+
+void
+bambi_request_require_place(const BambiRequest *request)
+{
+	Datum		values[] = {UUIDPGetDatum(&request->user)};
+	bool		is_null;
+	int32		waiting;
+
+	if (request->max_waiting == 0)
+		return;
+	bambi_execute(&bambi_client_waiting, values, NULL);
+	waiting = DatumGetInt32(bambi_result(0, 1, &is_null));
+	if (waiting > request->max_waiting)
+		refuse_room(waiting - 1, request->max_waiting);
 }
 
 static void
@@ -334,9 +363,7 @@ bambi_request_resolve_key(BambiRequest *request)
 }
 
 int64
-bambi_next_turn(bool has_turn, int64 turn, int32 weight)
+bambi_turn_step(int32 weight)
 {
-	int64		now = bambi_virtual_time();
-
-	return has_turn ? Max(now, turn + BAMBI_TURN_UNIT / weight) : now;
+	return BAMBI_TURN_UNIT / weight;
 }

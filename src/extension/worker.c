@@ -30,6 +30,7 @@
 #include "courier_life.h"
 #include "courier_settings.h"
 #include "errands.h"
+#include "lanes.h"
 #include "maintain.h"
 #include "months.h"
 #include "point.h"
@@ -72,10 +73,14 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.errands_at = now;
 	if (asked & BAMBI_WAKE_RESEAL)
 		bambi_agenda.reseal_at = now;
+	if (asked & BAMBI_WAKE_MAINTAIN)
+		bambi_agenda.maintain_at = now;
 	if (asked & BAMBI_WAKE_MONTHS)
 		bambi_agenda.months_at = now;
 	if (asked & BAMBI_WAKE_ASK)
 		bambi_agenda.must_ask = true;
+	if (asked & BAMBI_WAKE_UNLOCK)
+		bambi_lanes_forget();
 	if ((asked & BAMBI_WAKE_UNLOCK) && bambi_agenda.settle_at != 0)
 		bambi_agenda.settle_at = now;
 }

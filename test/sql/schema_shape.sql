@@ -126,10 +126,23 @@ SELECT our.relation,
 HAVING count(*) FILTER (WHERE NOT may) > 0
  ORDER BY our.nspname, our.relname;
 
--- A service reads what a user reads (differences):
+-- Materialised views know no row-level security: who may read them (a list).
+SELECT c.oid::regclass AS relation, c.relowner::regrole AS owner,
+       a.grantee::regrole, a.privilege_type,
+       obj_description(c.oid, 'pg_class') IS NOT NULL AS has_comment
+  FROM pg_class c,
+       aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+ WHERE c.relkind = 'm' AND a.grantee <> c.relowner
+   AND (c.relnamespace IN ('bambi'::regnamespace,
+                           'bambi_internal'::regnamespace)
+        OR c.relname LIKE 'bambi%')
+ ORDER BY c.relname, 3;
+
+-- A service reads what a user reads (differences, but for operators' views):
 SELECT our.relation, a.attname
   FROM our JOIN pg_attribute a ON a.attrelid = our.oid
  WHERE a.attnum > 0 AND NOT a.attisdropped
+   AND has_any_column_privilege('bambi_user', our.oid, 'SELECT')
    AND has_column_privilege('bambi_user', our.oid, a.attnum, 'SELECT')
     <> has_column_privilege('bambi_service', our.oid, a.attnum, 'SELECT');
 

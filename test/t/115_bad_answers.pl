@@ -26,10 +26,10 @@ foreach my $provider (sort keys %model)
 }
 my $courier = $bambi->courier_pid;
 
-# Status, error code, and whether it was booked as charged: yes, or not (what
-# is uncertain is booked when that ends).
+# Status, error code, and as what it was booked: charged, perhaps charged, or
+# not (what is uncertain is booked when that ends).
 my $paid = 'failed unknown yes';
-my $failed = 'failed unknown -';
+my $failed = 'failed unknown unknown';
 my $lost = 'uncertain provider_unavailable -';
 my $too_large = 'uncertain response_too_large -';
 my %expected = (
