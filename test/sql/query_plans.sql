@@ -79,7 +79,9 @@ INSERT INTO pg_temp.plans VALUES
     (8, 'usage', '^events_of_user$', 'SELECT * FROM bambi_usage'),
     (9, 'account', '^users_pkey$', 'SELECT * FROM bambi_account'),
     (10, 'subscription', '^one_subscription_per_user$',
-     'SELECT * FROM bambi_subscription');
+     'SELECT * FROM bambi_subscription'),
+    (11, 'what is spent of budgets', '^events_of_user$',
+     'SELECT * FROM bambi_budgets');
 SET LOCAL bambi.user_id = :a;
 SET LOCAL ROLE bambi_user;
 SELECT question, p.*
