@@ -34,7 +34,6 @@ enum
 	STATUS = BAMBI_QUOTA_COLUMNS + 1,
 	PERIOD,
 	MODEL_IS_USABLE,
-	MODEL_IS_ALLOWED,
 	MODEL_NAME,
 	CAPABILITIES,
 	PARAMETERS,
@@ -72,7 +71,7 @@ read_row(Again *again)
 	bool		is_null;
 	Datum		value;
 
-	bambi_quota_read(&again->quota);
+	bambi_quota_read(&again->quota, again->now);
 	again->period = DatumGetTimestampTz(bambi_result(0, PERIOD, &is_null));
 	again->is_reserved = !is_null;
 	value = bambi_result(0, CONFIGURATION, &is_null);
@@ -106,8 +105,7 @@ require_possible(const BambiQuota *quota)
 					 "Call bambi_generate with another one.");
 	model.name = bambi_result_text(0, MODEL_NAME);
 	model.capabilities = document(CAPABILITIES);
-	bambi_plan_require(quota, truth(MODEL_IS_ALLOWED), &model,
-					   document(PARAMETERS));
+	bambi_plan_require(quota, &model, document(PARAMETERS));
 	if (!truth(KEY_IS_USABLE))
 		bambi_refuse(BAMBI_WRONG_STATE, "no usable key",
 					 "The key of this generation has been removed, or its provider does not accept it.",

@@ -16,21 +16,10 @@
 #include "statements_client.h"
 
 /* What bambi_quota_read reads. */
-#define SUBSCRIPTION_PERIOD(at) \
-	"bambi_internal.subscription_period(pl.plan_type," \
-	" s.current_period_start, s.current_period_end, pl.period, " at ")"
-#define QUOTA_COLUMNS(at) \
+#define QUOTA_COLUMNS \
 	"u.is_active, u.reset_date, pl.plan_type, pl.generations_per_period," \
-	" pl.period, pl.weight, " SUBSCRIPTION_PERIOD(at) "," \
-	" pl.generations_per_minute, pl.max_pictures"
-
-/* Whether the plan allows the model m of provider p. */
-#define PLAN_ALLOWS_MODEL \
-	"bambi_internal.plan_allows(pl.models, p.slug, m.model_id)"
-
-/* Of the statements below: whether the row tells of the period that runs. */
-#define IN_PERIOD \
-	"bambi_internal.is_in_period(u.reset_date, u.period_start, $5, $2)"
+	" pl.period, pl.weight, s.current_period_start, s.current_period_end," \
+	" pl.generations_per_minute, pl.max_pictures, pl.models"
 
 /* Whether bambi_budget_require has anything to say. */
 #define HAS_BUDGET \
@@ -38,15 +27,47 @@
 	" SELECT FROM bambi.budgets b WHERE b.user_id = u.id)"
 
 /*
+ * Takes one generation of the quota, in one conditional UPDATE of the user's
+ * row: $1 user, $2 now, $3 end of the period if another begins, $4 limit or
+ * NULL, start of the subscription's period or NULL, limit in a minute or NULL.
+ * Where the last two are NULL in the text, all that is about them is planned
+ * away.
+ *
  * A period is known by its end, so one that ends with the one before (both may
  * be of subscriptions that are billed on the same day) ends a little later.
+ *
+ * Of the latest starts as many are kept as a minute may have: there is room if
+ * the first of them is a minute ago.  That of a session that waited for the
+ * lock is not before the one that it waited for.
  */
-#define NEXT_RESET \
-	"CASE WHEN u.reset_date >= $3" \
+#define IN_PERIOD(subscription) \
+	"bambi_internal.is_in_period(u.reset_date, u.period_start, " \
+	subscription ", $2)"
+#define NEXT_RESET(subscription) \
+	"CASE WHEN " subscription " IS NOT NULL AND u.reset_date >= $3" \
 	"      AND u.reset_date < $3 + interval '1 second'" \
 	"     THEN u.reset_date + interval '1 microsecond' ELSE $3 END"
-
 #define STARTS	"coalesce(cardinality(u.recent_starts), 0)"
+#define RESERVE(subscription, per_minute) \
+	"UPDATE bambi.users u" \
+	"   SET usage_count = CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.usage_count + 1 ELSE 1 END," \
+	"       reset_date = CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.reset_date ELSE " NEXT_RESET(subscription) " END," \
+	"       period_start = CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.period_start ELSE " subscription " END," \
+	"       recent_starts = CASE WHEN " per_minute " IS NULL" \
+	"         THEN u.recent_starts" \
+	"         ELSE (u.recent_starts ||" \
+	"               greatest($2, u.recent_starts[" STARTS "]))" \
+	"              [" STARTS " + 2 - " per_minute ":] END" \
+	" WHERE u.id = $1 AND u.is_active" \
+	"   AND ($4::int IS NULL OR $4 > CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.usage_count ELSE 0 END)" \
+	"   AND (" per_minute "::int IS NULL OR " STARTS " < " per_minute \
+	"        OR u.recent_starts[" STARTS " + 1 - " per_minute "]" \
+	"           <= $2 - interval '1 minute')" \
+	" RETURNING u.reset_date"
 
 /*
  * The place in the queue of the next generation of a user, whose row is
@@ -88,10 +109,13 @@ BambiStatement bambi_client_active_user = {
  */
 BambiStatement bambi_client_quota = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS("$2") ","
+	"SELECT " QUOTA_COLUMNS ","
 	"       CASE WHEN bambi_internal.is_in_period(u.reset_date,"
-	"                   u.period_start, lower(" SUBSCRIPTION_PERIOD("$2") "),"
-	"                   $2) THEN u.usage_count ELSE 0 END,"
+	"                   u.period_start, lower("
+	"                     bambi_internal.subscription_period(pl.plan_type,"
+	"                       s.current_period_start, s.current_period_end,"
+	"                       pl.period, $2)), $2)"
+	"         THEN u.usage_count ELSE 0 END,"
 	"       u.recent_starts[" STARTS " + 1 - pl.generations_per_minute]"
 	"         + interval '1 minute'"
 	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$2")
@@ -102,35 +126,21 @@ BambiStatement bambi_client_quota = {
 };
 
 /*
- * Takes one generation of the quota, in one conditional UPDATE of the user's
- * row: $1 user, $2 now, $3 end of the period if another begins, $4 limit or
- * NULL, $5 start of the subscription's period or NULL, $6 limit in a minute or
- * NULL.  Gives the period.
- *
- * Of the latest starts as many are kept as a minute may have: there is room if
- * the first of them is a minute ago.  That of a session that waited for the
- * lock is not before the one that it waited for.
+ * Takes one generation of a user without a subscription and without a limit in
+ * a minute: $1 user, $2 now, $3 end of a new period, $4 limit.  Gives the
+ * period.
  */
 BambiStatement bambi_client_reserve = {
-	.sql =
-	"UPDATE bambi.users u"
-	"   SET usage_count = CASE WHEN " IN_PERIOD
-	"         THEN u.usage_count + 1 ELSE 1 END,"
-	"       reset_date = CASE WHEN " IN_PERIOD
-	"         THEN u.reset_date ELSE " NEXT_RESET " END,"
-	"       period_start = CASE WHEN " IN_PERIOD
-	"         THEN u.period_start ELSE $5 END,"
-	"       recent_starts = CASE WHEN $6 IS NULL THEN u.recent_starts"
-	"         ELSE (u.recent_starts ||"
-	"               greatest($2, u.recent_starts[" STARTS "]))"
-	"              [" STARTS " + 2 - $6:] END"
-	" WHERE u.id = $1 AND u.is_active"
-	"   AND ($4::int IS NULL OR $4 > CASE WHEN " IN_PERIOD
-	"         THEN u.usage_count ELSE 0 END)"
-	"   AND ($6::int IS NULL OR " STARTS " < $6"
-	"        OR u.recent_starts[" STARTS " + 1 - $6]"
-	"           <= $2 - interval '1 minute')"
-	" RETURNING u.reset_date",
+	.sql = RESERVE("NULL::timestamptz", "NULL::int"),
+	.nargs = 4,
+	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID},
+	.is_generic = true,
+};
+
+/* The same for all users: $5 start of the subscription's period, $6 limit in a
+ * minute. */
+BambiStatement bambi_client_reserve_limited = {
+	.sql = RESERVE("$5", "$6"),
 	.nargs = 6,
 	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
 	TIMESTAMPTZOID, INT4OID},
@@ -141,8 +151,9 @@ BambiStatement bambi_client_reserve = {
 BambiStatement bambi_client_begin_period = {
 	.sql =
 	"UPDATE bambi.users u"
-	"   SET usage_count = 0, reset_date = " NEXT_RESET ", period_start = $5"
-	" WHERE u.id = $1 AND " IN_PERIOD " IS NOT TRUE",
+	"   SET usage_count = 0, reset_date = " NEXT_RESET("$5") ","
+	"       period_start = $5"
+	" WHERE u.id = $1 AND " IN_PERIOD("$5") " IS NOT TRUE",
 	.nargs = 5,
 	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
 	TIMESTAMPTZOID},
@@ -183,9 +194,9 @@ BambiStatement bambi_client_release = {
  */
 BambiStatement bambi_client_look = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS("$6") ","
+	"SELECT " QUOTA_COLUMNS ","
 	"       m.id, p.id, p.slug, p.slug || '/' || m.model_id,"
-	"       bambi_internal.is_offered(m, p, $6), " PLAN_ALLOWS_MODEL ","
+	"       bambi_internal.is_offered(m, p, $6),"
 	"       m.capabilities, p.needs_key,"
 	"       c.count, c.id, c.status, c.fits,"
 	"       r.units, r.sizes, r.qualities, r.amounts,"
@@ -392,9 +403,9 @@ BambiStatement bambi_client_write_off = {
  */
 BambiStatement bambi_client_lock_for_retry = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS("$3") ","
+	"SELECT " QUOTA_COLUMNS ","
 	"       g.status, g.quota_period,"
-	"       bambi_internal.is_offered(m, p, $3), " PLAN_ALLOWS_MODEL ","
+	"       bambi_internal.is_offered(m, p, $3),"
 	"       p.slug || '/' || m.model_id, m.capabilities, g.parameters,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
 	"         ('pending', 'valid', 'failing', 'unknown'),"

@@ -15,6 +15,7 @@ extern BambiStatement bambi_client_active_user;
 
 extern BambiStatement bambi_client_quota;
 extern BambiStatement bambi_client_reserve;
+extern BambiStatement bambi_client_reserve_limited;
 extern BambiStatement bambi_client_begin_period;
 extern BambiStatement bambi_client_unreserve;
 extern BambiStatement bambi_client_release;

@@ -29,7 +29,8 @@ SELECT id AS one FROM bambi.image_generations WHERE user_id = :a
 ANALYZE bambi.image_generations, bambi.images;
 
 -- Whether a query uses an index of that name; what it reads in another way
--- than from a place in an index; whether it sorts; how many months it reads.
+-- than from a place in an index; whether it sorts what has an order; how many
+-- months it reads.
 CREATE FUNCTION pg_temp.plan_of(query text, wanted text, OUT as_meant boolean,
                                 OUT reads_whole text, OUT sorts boolean,
                                 OUT months text)
@@ -45,7 +46,8 @@ BEGIN
                           OR n ->> 'Node Type' LIKE 'Index%'
                              AND n -> 'Index Cond' IS NULL
                              AND n ->> 'Index Name' !~ wanted),
-           coalesce(bool_or(n ->> 'Node Type' LIKE '%Sort'), false),
+           query ~ 'ORDER BY'
+           AND coalesce(bool_or(n ->> 'Node Type' LIKE '%Sort'), false),
            CASE count(DISTINCT n ->> 'Relation Name')
                     FILTER (WHERE n ->> 'Relation Name' ~ '_\d{4}_\d\d$')
                 WHEN 0 THEN NULL WHEN 1 THEN 'one' ELSE 'several' END
