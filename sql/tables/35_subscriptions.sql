@@ -1,4 +1,4 @@
--- Which plan a user has, and what is left of it.
+-- Which plan a user has, and until when it is paid.
 
 CREATE TABLE IF NOT EXISTS bambi.subscriptions (
     id                      uuid         NOT NULL
@@ -27,8 +27,6 @@ CREATE TABLE IF NOT EXISTS bambi.subscriptions (
         FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE,
     CONSTRAINT subscription_has_plan
         FOREIGN KEY (plan_type) REFERENCES bambi.plans (plan_type),
-    CONSTRAINT subscription_has_next_plan
-        FOREIGN KEY (next_plan_type) REFERENCES bambi.plans (plan_type),
     CONSTRAINT subscription_status_is_known CHECK
         (status IN ('trialing', 'active', 'past_due', 'paused', 'canceled',
                     'unpaid', 'incomplete', 'incomplete_expired')),
@@ -50,12 +48,13 @@ COMMENT ON COLUMN bambi.subscriptions.stripe_subscription_id IS
 COMMENT ON COLUMN bambi.subscriptions.plan_type IS
     'The plan, as far as status grants it.';
 COMMENT ON COLUMN bambi.subscriptions.status IS
-    'In Stripe''s words. trialing, active and past_due grant the plan; with '
-    'any other the user has free.';
+    'In Stripe''s words. trialing, active and, for some days, past_due grant '
+    'the plan; with any other the user has free.';
 COMMENT ON COLUMN bambi.subscriptions.current_period_start IS
     'Since when the present billing period runs.';
 COMMENT ON COLUMN bambi.subscriptions.current_period_end IS
-    'When it ends.';
+    'When it ends; NULL: it is not billed, and grants the plan until it is '
+    'changed.';
 COMMENT ON COLUMN bambi.subscriptions.created_at IS
     'When the row was made.';
 COMMENT ON COLUMN bambi.subscriptions.updated_at IS
@@ -77,8 +76,6 @@ COMMENT ON COLUMN bambi.subscriptions.payment_status IS
 
 CREATE INDEX IF NOT EXISTS subscription_plan
     ON bambi.subscriptions (plan_type);
-CREATE INDEX IF NOT EXISTS subscription_next_plan
-    ON bambi.subscriptions (next_plan_type);
 
 CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.subscriptions
@@ -114,7 +111,7 @@ COMMENT ON COLUMN @extschema@.bambi_subscription.id IS
 COMMENT ON COLUMN @extschema@.bambi_subscription.user_id IS
     'Your id.';
 COMMENT ON COLUMN @extschema@.bambi_subscription.plan_type IS
-    'The plan; it is granted while status is trialing, active or past_due.';
+    'The plan; bambi_account says which one holds now.';
 COMMENT ON COLUMN @extschema@.bambi_subscription.status IS
     'trialing, active, past_due, paused, canceled, unpaid, incomplete or '
     'incomplete_expired.';
@@ -141,56 +138,3 @@ ALTER VIEW @extschema@.bambi_subscription OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_subscription');
 GRANT SELECT ON @extschema@.bambi_subscription TO bambi_user, bambi_service;
-
-CREATE OR REPLACE VIEW @extschema@.bambi_account
-WITH (security_invoker = true) AS
-SELECT u.id AS user_id,
-       a.plan_type,
-       p.generations_per_period AS generations_limit,
-       a.generations_used,
-       -- greatest() alone would make none left of no limit
-       CASE WHEN p.generations_per_period IS NOT NULL
-            THEN greatest(p.generations_per_period - a.generations_used, 0)
-       END AS generations_left,
-       a.resets_at,
-       u.email,
-       u.is_active,
-       u.created_at
-  FROM bambi.users u
-       LEFT JOIN bambi.subscriptions s ON s.user_id = u.id
-       CROSS JOIN LATERAL (
-           SELECT CASE WHEN s.status IN ('trialing', 'active', 'past_due')
-                       THEN s.plan_type ELSE 'free' END AS plan_type,
-                  CASE WHEN u.reset_date > now()
-                       THEN u.usage_count ELSE 0 END AS generations_used,
-                  CASE WHEN u.reset_date > now()
-                       THEN u.reset_date END AS resets_at
-       ) a
-       LEFT JOIN bambi.plans p ON p.plan_type = a.plan_type;
-COMMENT ON VIEW @extschema@.bambi_account IS
-    'Your account: the plan, and what is used and left of it.';
-COMMENT ON COLUMN @extschema@.bambi_account.user_id IS
-    'Your id.';
-COMMENT ON COLUMN @extschema@.bambi_account.plan_type IS
-    'The plan that holds now.';
-COMMENT ON COLUMN @extschema@.bambi_account.generations_limit IS
-    'Generations a period; NULL: any number.';
-COMMENT ON COLUMN @extschema@.bambi_account.generations_used IS
-    'Generations in this period, those that wait included.';
-COMMENT ON COLUMN @extschema@.bambi_account.generations_left IS
-    'What is left in this period; NULL: any number.';
-COMMENT ON COLUMN @extschema@.bambi_account.resets_at IS
-    'When this period ends; NULL: it has ended, and the next generation '
-    'begins another.';
-COMMENT ON COLUMN @extschema@.bambi_account.email IS
-    'Your e-mail address.';
-COMMENT ON COLUMN @extschema@.bambi_account.is_active IS
-    'False: you may look, but not do anything.';
-COMMENT ON COLUMN @extschema@.bambi_account.created_at IS
-    'Since when you are here.';
-CREATE OR REPLACE TRIGGER nobody_writes
-    INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.bambi_account
-    FOR EACH ROW EXECUTE FUNCTION bambi_internal.refuse_write();
-ALTER VIEW @extschema@.bambi_account OWNER TO bambi_owner;
-SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_account');
-GRANT SELECT ON @extschema@.bambi_account TO bambi_user, bambi_service;
