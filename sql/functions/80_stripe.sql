@@ -113,6 +113,7 @@ DECLARE
     status  text := CASE WHEN is_deleted THEN 'canceled'
                          ELSE subscription ->> 'status' END;
     item    record;
+    facts   jsonb;
 BEGIN
     IF status IS NULL OR status NOT IN
        ('trialing', 'active', 'past_due', 'paused', 'canceled', 'unpaid',
@@ -132,7 +133,7 @@ BEGIN
       FROM jsonb_array_elements(
                CASE jsonb_typeof(items) WHEN 'array' THEN items
                                         ELSE '[]' END) i;
-    RETURN jsonb_strip_nulls(jsonb_build_object(
+    facts := jsonb_strip_nulls(jsonb_build_object(
         'status', status,
         'previous_status', previous ->> 'status',
         'started', (subscription ->> 'created')::bigint,
@@ -145,6 +146,11 @@ BEGIN
         'cancel_at_period_end',
         (subscription ->> 'cancel_at_period_end')::boolean))
         || jsonb_build_object('prices', coalesce(item.prices, '[]'));
+    -- what is no time must fail here, and not when it is used
+    PERFORM to_timestamp((f.value #>> '{}')::bigint)
+       FROM jsonb_each(facts) f
+      WHERE f.key IN ('started', 'period_start', 'period_end', 'cancel_at');
+    RETURN facts;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.stripe_subscription_facts(

@@ -291,8 +291,18 @@ BEGIN
     IF FOUND THEN
         DELETE FROM bambi_internal.stripe_users AS u WHERE u.user_id = NEW.id;
     ELSE
-        PERFORM bambi_internal.stripe_hold_users(ARRAY[NEW.id]);
-        PERFORM bambi_internal.stripe_subscribe(NEW.id);
+        BEGIN
+            PERFORM bambi_internal.stripe_hold_users(ARRAY[NEW.id]);
+            PERFORM bambi_internal.stripe_subscribe(NEW.id);
+        EXCEPTION WHEN OTHERS THEN
+            -- nobody is kept from signing up by what Stripe said
+            IF bambi_internal.stripe_is_trouble(SQLSTATE) THEN
+                RAISE;
+            END IF;
+            UPDATE bambi.stripe_events AS e
+               SET outcome = 'failed', error_code = SQLSTATE
+             WHERE e.user_id = NEW.id AND e.outcome = 'applied';
+        END;
     END IF;
     RETURN NULL;
 END
