@@ -286,7 +286,7 @@ BEGIN
     ELSIF told.livemode <> livemode THEN
         failure := 'wrong_mode';
     END IF;
-    INSERT INTO bambi.stripe_events AS e (id, type, created, livemode,
+    INSERT INTO bambi.stripe_events AS e (event_id, type, created, livemode,
            api_version, object_id, customer_id, subscription_id, user_id,
            named_by, facts, outcome)
     VALUES (told.id, told.type, told.created, told.livemode, told.api_version,
@@ -321,7 +321,7 @@ BEGIN
     END;
     UPDATE bambi.stripe_events AS e
        SET outcome = 'failed', error_code = failure
-     WHERE e.id = told.id;
+     WHERE e.event_id = told.id;
     RETURN 'failed';
 END
 $$;
@@ -354,7 +354,7 @@ BEGIN
         type := 'unreadable';
     END IF;
     INSERT INTO bambi.stripe_events AS e
-           (id, type, created, livemode, outcome, error_code)
+           (event_id, type, created, livemode, outcome, error_code)
     VALUES (id, type, now(), livemode, 'failed', code)
         ON CONFLICT DO NOTHING;
     RETURN CASE WHEN FOUND THEN 'failed' ELSE 'duplicate' END;
@@ -388,8 +388,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Their ids begin with cus_.';
     END IF;
-    INSERT INTO bambi.stripe_events (id, type, created, livemode, object_id,
-           customer_id, user_id, named_by, facts, outcome)
+    INSERT INTO bambi.stripe_events (event_id, type, created, livemode,
+           object_id, customer_id, user_id, named_by, facts, outcome)
     VALUES (event_id, 'bambi.customer_linked', clock_timestamp(),
             current_setting('bambi.stripe_livemode')::boolean,
             link_customer.customer_id, link_customer.customer_id,
@@ -450,7 +450,7 @@ BEGIN
            a.user_id, NULL, e.created,
            'See bambi_link_customer(). A user who is named, and signs up, '
            'gets the plan then.'
-      FROM alive AS a JOIN bambi.stripe_events AS e ON e.id = a.event_id
+      FROM alive AS a JOIN bambi.stripe_events AS e ON e.event_id = a.event_id
      WHERE NOT EXISTS (SELECT FROM bambi.users AS u WHERE u.id = a.user_id)
     UNION ALL
     SELECT 'unknown price', a.customer_id, a.subscription_id, a.event_id,
@@ -458,13 +458,13 @@ BEGIN
            (SELECT string_agg(concat_ws(' ', p ->> 0, p ->> 1), ', ')
               FROM jsonb_array_elements(e.facts -> 'prices') p),
            e.created, 'INSERT INTO bambi.stripe_prices (price, plan_type) ...'
-      FROM alive AS a JOIN bambi.stripe_events AS e ON e.id = a.event_id
+      FROM alive AS a JOIN bambi.stripe_events AS e ON e.event_id = a.event_id
      WHERE NOT a.is_known
     UNION ALL
     SELECT CASE e.outcome WHEN 'failed' THEN 'failed event'
                           ELSE 'wrong mode' END,
-           e.customer_id, e.subscription_id, e.id, e.user_id, e.error_code,
-           e.created,
+           e.customer_id, e.subscription_id, e.event_id, e.user_id,
+           e.error_code, e.created,
            CASE e.outcome
            WHEN 'failed' THEN 'See the event in Stripe''s dashboard.'
            ELSE 'See bambi.stripe_livemode, and which webhook endpoint the '
@@ -472,7 +472,7 @@ BEGIN
       FROM bambi.stripe_events AS e
      WHERE e.outcome IN ('failed', 'wrong_mode')
     UNION ALL
-    SELECT 'open dispute', NULL, NULL, e.id, NULL, e.facts ->> 'charge',
+    SELECT 'open dispute', NULL, NULL, e.event_id, NULL, e.facts ->> 'charge',
            e.created, 'Answer it in Stripe''s dashboard; the plan stays.'
       FROM bambi.stripe_events AS e
      WHERE e.type = 'charge.dispute.created' AND e.facts IS NOT NULL

@@ -27,7 +27,7 @@ BEGIN
        AND e.user_id IS NOT NULL
      ORDER BY array_position('{operator,metadata,client_reference_id}',
                              e.named_by),
-              e.created DESC, e.id COLLATE "C" DESC
+              e.created DESC, e.event_id COLLATE "C" DESC
      LIMIT 1;
     UPDATE bambi_internal.stripe_customers AS c
        SET user_id = new_user
@@ -68,14 +68,14 @@ COMMENT ON FUNCTION bambi_internal.stripe_hold_users(uuid[]) IS
 
 CREATE FUNCTION bambi_internal.stripe_versions(subscription text)
 RETURNS TABLE (
-    id text, created timestamptz, facts jsonb, plan_type text, rank integer,
-    price text)
+    event_id text, created timestamptz, facts jsonb, plan_type text,
+    rank integer, price text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT e.id, e.created, e.facts, p.plan_type, p.rank, p.price
+    SELECT e.event_id, e.created, e.facts, p.plan_type, p.rank, p.price
       FROM bambi.stripe_events AS e
            CROSS JOIN LATERAL (
                SELECT coalesce(s.plan_type, 'free') AS plan_type, s.rank,
@@ -107,7 +107,7 @@ BEGIN
                      AND l.facts ->> 'status' <> e.facts ->> 'status'),
               e.type <> 'customer.subscription.created',
               (e.facts ->> 'period_end')::bigint NULLS FIRST,
-              e.id COLLATE "C";
+              e.event_id COLLATE "C";
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.stripe_versions(text) IS
@@ -157,7 +157,7 @@ BEGIN
         started := (version.facts ->> 'started')::bigint;
         price := version.price;
         is_known := version.rank IS NOT NULL;
-        event_id := version.id;
+        event_id := version.event_id;
     END LOOP;
     IF ends_with_period THEN
         cancel_at := coalesce(cancel_at, ends);
@@ -219,7 +219,7 @@ BEGIN
      ORDER BY e.created DESC,
               array_position('{paid,action_required,failed}',
                              e.facts ->> 'payment'),
-              e.id COLLATE "C" DESC
+              e.event_id COLLATE "C" DESC
      LIMIT 1;
 END
 $$;

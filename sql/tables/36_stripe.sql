@@ -50,7 +50,7 @@ CREATE POLICY admin_manages ON bambi.stripe_prices
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.stripe_prices TO bambi_admin;
 
 CREATE TABLE IF NOT EXISTS bambi.stripe_events (
-    id               text         NOT NULL,
+    event_id         text         NOT NULL,
     type             text         NOT NULL,
     created          timestamptz  NOT NULL,
     livemode         boolean      NOT NULL,
@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS bambi.stripe_events (
     error_code       text,
     received_at      timestamptz  NOT NULL DEFAULT now(),
 
-    PRIMARY KEY (id),
+    PRIMARY KEY (event_id),
     CONSTRAINT outcome_is_known CHECK
         (outcome IN ('applied', 'recorded', 'ignored', 'wrong_mode',
                      'failed')),
@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS bambi.stripe_events (
 COMMENT ON TABLE bambi.stripe_events IS
     'Every event of Stripe that came with a good signature, once; without '
     'its body.';
-COMMENT ON COLUMN bambi.stripe_events.id IS
+COMMENT ON COLUMN bambi.stripe_events.event_id IS
     'Stripe''s id of the event; sha256:... where a body had none.';
 COMMENT ON COLUMN bambi.stripe_events.type IS
     'Stripe''s name of what happened.';

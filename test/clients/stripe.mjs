@@ -346,7 +346,7 @@ await test('metadata of the merchant outweighs what a payer may write',
 
 async function countEvents(id) {
 	return Number(await sql(`SELECT count(*) FROM bambi.stripe_events
-		WHERE id = '${id}'`));
+		WHERE event_id = '${id}'`));
 }
 
 await test('events of the other mode, or another account, do nothing',
@@ -587,7 +587,7 @@ const forged = {
 // Where we are stricter than the package.
 const stricter = {
 	'a time of 13 digits': (c) => sign(c, { timestamp: Date.now() }),
-	'a fraction of a time': (c) => sign(c, { timestamp: at(0) + 0.5 }),
+	'a fraction of a time': (c) => sign(c).replace(',', '.5,'),
 	'a time to come': (c) => sign(c, { timestamp: at(302) }),
 	'tomorrow': (c) => sign(c, { timestamp: at(day) }),
 	'a second time': (c) => `t=${at(-9)},${sign(c)}`,
