@@ -32,16 +32,31 @@ For trusted back ends (bambi_service) and operators (bambi_admin), not for '
 
 -- Plans and their periods.
 
-CREATE FUNCTION bambi_internal.past_due_grace()
-RETURNS interval
+-- The columns come one by one, since users may not read all of them.
+CREATE FUNCTION bambi_internal.plan_in_force(
+    status text, plan_type text, next_plan_type text,
+    current_period_end timestamptz, cancel_at_period_end boolean,
+    past_due_since timestamptz, at timestamptz)
+RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'bambi_past_due_grace';
-REVOKE ALL ON FUNCTION bambi_internal.past_due_grace() FROM PUBLIC;
-ALTER FUNCTION bambi_internal.past_due_grace() OWNER TO bambi_owner;
-GRANT EXECUTE ON FUNCTION bambi_internal.past_due_grace()
+AS 'MODULE_PATHNAME', 'bambi_plan_in_force';
+REVOKE ALL ON FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz)
+    FROM PUBLIC;
+ALTER FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz)
+    OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz)
     TO bambi_user, bambi_service;  -- for bambi_account
-COMMENT ON FUNCTION bambi_internal.past_due_grace() IS
-    'bambi.past_due_grace_days.';
+COMMENT ON FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz) IS
+    'The plan that a subscription grants at a time: its own while it is '
+    'trialing or active, or past_due for no longer than '
+    'bambi.past_due_grace_days; from current_period_end on the next one if '
+    'there is one, free if it ends there, and otherwise the same for those '
+    'days, since the news of its renewal may be late; free in all other '
+    'cases.';
 
 CREATE FUNCTION bambi_internal.subscription_period(
     plan_type text, current_period_start timestamptz,

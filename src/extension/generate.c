@@ -163,15 +163,19 @@ static void
 queue(const Call *call, const pg_uuid_t *id)
 {
 	const BambiRequest *request = &call->request;
+	const BambiQuota *quota = &request->quota;
+	BambiStatement *statement = &bambi_client_queue;
 	Datum		values[QUEUE_VALUES + MORE_VALUES];
 	char		nulls[QUEUE_VALUES + MORE_VALUES];
 
 	set_values(call, values, nulls);
 	values[0] = UUIDPGetDatum(&request->user);
 	values[1] = UUIDPGetDatum(id);
-	bambi_quota_values(&request->quota, request->now, &values[2], &nulls[2],
+	bambi_quota_values(quota, request->now, &values[2], &nulls[2],
 					   &values[QUEUE_VALUES], &nulls[QUEUE_VALUES]);
-	if (bambi_execute(&bambi_client_queue, values, nulls) == 0)
+	if (quota->is_subscribed || quota->per_minute > 0)
+		statement = &bambi_client_queue_limited;
+	if (bambi_execute(statement, values, nulls) == 0)
 		bambi_quota_refuse(&request->user);
 }
 

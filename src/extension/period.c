@@ -15,19 +15,13 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/rangetypes.h"
 #include "utils/typcache.h"
 
 #include "period.h"
-#include "settings.h"
+#include "plan.h"
 
-PG_FUNCTION_INFO_V1(bambi_past_due_grace);
 PG_FUNCTION_INFO_V1(bambi_subscription_period);
-
-static TypeCacheEntry *
-range_type(void)
-{
-	return lookup_type_cache(TSTZRANGEOID, TYPECACHE_RANGE_INFO);
-}
 
 /* The bound of the calendar that lies count periods after the anchor. */
 static TimestampTz
@@ -64,67 +58,53 @@ bambi_period_at(TimestampTz anchor, const Interval *period, TimestampTz at,
 	}
 }
 
-void
-bambi_period_read(const RangeType * range, TimestampTz *start,
-				  TimestampTz *end)
+/*
+ * Counted from the end, since that is what the billing keeps: a month that is
+ * paid from the 28th of February to the 31st of March is one period, and has
+ * no rest of three days.
+ */
+bool
+bambi_period_of_subscription(const char *plan, TimestampTz billed_from,
+							 TimestampTz billed_to, const Interval *period,
+							 TimestampTz at, TimestampTz *start,
+							 TimestampTz *end)
 {
-	RangeBound	lower;
-	RangeBound	upper;
-	bool		is_empty;
+	if (TIMESTAMP_NOT_FINITE(billed_to) || strcmp(plan, BAMBI_FREE_PLAN) == 0)
+		return false;
 
-	range_deserialize(range_type(), range, &lower, &upper, &is_empty);
-	*start = DatumGetTimestampTz(lower.val);
-	*end = DatumGetTimestampTz(upper.val);
-}
-
-static Datum
-make_period(TimestampTz start, TimestampTz end)
-{
-	RangeBound	lower = {TimestampTzGetDatum(start), false, true, true};
-	RangeBound	upper = {TimestampTzGetDatum(end), false, false, false};
-
-	return RangeTypePGetDatum(make_range(range_type(), &lower, &upper,
-										 false));
+	/* a billing that has not begun by our clock has by that of who bills */
+	bambi_period_at(billed_to, period, Max(at, billed_from), start, end);
+	*start = Max(*start, billed_from);
+	return true;
 }
 
 /*
  * Arguments: plan_type text, current_period_start timestamptz,
  * current_period_end timestamptz, period interval, at timestamptz.
- *
- * Counted from the end, since that is what the billing keeps: a month that is
- * paid from the 28th of February to the 31st of March is one period, and has
- * no rest of three days.
  */
 Datum
 bambi_subscription_period(PG_FUNCTION_ARGS)
 {
-	TimestampTz at;
-	TimestampTz billed_from;
+	RangeBound	lower = {.inclusive = true,.lower = true};
+	RangeBound	upper = {.inclusive = false,.lower = false};
+	TimestampTz billed_from = DT_NOBEGIN;
 	TimestampTz start;
 	TimestampTz end;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(2) || PG_ARGISNULL(3) ||
-		PG_ARGISNULL(4) ||
-		strcmp(text_to_cstring(PG_GETARG_TEXT_PP(0)), "free") == 0)
+		PG_ARGISNULL(4))
+		PG_RETURN_NULL();
+	if (!PG_ARGISNULL(1))
+		billed_from = PG_GETARG_TIMESTAMPTZ(1);
+	if (!bambi_period_of_subscription(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+									  billed_from, PG_GETARG_TIMESTAMPTZ(2),
+									  PG_GETARG_INTERVAL_P(3),
+									  PG_GETARG_TIMESTAMPTZ(4), &start, &end))
 		PG_RETURN_NULL();
 
-	at = PG_GETARG_TIMESTAMPTZ(4);
-	if (TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(2)))
-		PG_RETURN_NULL();
-	billed_from = PG_ARGISNULL(1) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(1);
-
-	/* a billing that has not begun by our clock has by that of who bills */
-	at = Max(at, billed_from);
-	bambi_period_at(PG_GETARG_TIMESTAMPTZ(2), PG_GETARG_INTERVAL_P(3), at,
-					&start, &end);
-	PG_RETURN_DATUM(make_period(Max(start, billed_from), end));
-}
-
-Datum
-bambi_past_due_grace(PG_FUNCTION_ARGS)
-{
-	Interval   *grace = palloc0(sizeof(Interval));
-
-	grace->day = bambi_past_due_grace_days;
-	PG_RETURN_INTERVAL_P(grace);
+	lower.val = TimestampTzGetDatum(start);
+	upper.val = TimestampTzGetDatum(end);
+	PG_RETURN_RANGE_P(make_range(lookup_type_cache(TSTZRANGEOID,
+												   TYPECACHE_RANGE_INFO),
+								 &lower, &upper, false));
 }

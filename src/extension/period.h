@@ -8,7 +8,6 @@
 #ifndef BAMBI_PERIOD_H
 #define BAMBI_PERIOD_H
 
-#include "utils/rangetypes.h"
 #include "utils/timestamp.h"
 
 /*
@@ -19,8 +18,17 @@ extern void bambi_period_at(TimestampTz anchor, const Interval *period,
 							TimestampTz at, TimestampTz *start,
 							TimestampTz *end);
 
-/* The bounds of what bambi_internal.subscription_period gives. */
-extern void bambi_period_read(const RangeType * range, TimestampTz *start,
-							  TimestampTz *end);
+/*
+ * The period of the quota that runs at a time, if a subscription decides it:
+ * what it bills lies between two times, the first DT_NOBEGIN and the last
+ * DT_NOEND where they are not known.  False for the free plan, and for what is
+ * not billed.
+ */
+extern bool bambi_period_of_subscription(const char *plan,
+										 TimestampTz billed_from,
+										 TimestampTz billed_to,
+										 const Interval *period,
+										 TimestampTz at, TimestampTz *start,
+										 TimestampTz *end);
 
 #endif							/* BAMBI_PERIOD_H */

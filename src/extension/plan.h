@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan.h
- *		What a plan lets its users ask for.
+ *		Which plan a user has, and what it lets the user ask for.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,11 +13,14 @@
 #include "parameters.h"
 #include "quota.h"
 
+/* plans.plan_type of whoever has no other. */
+#define BAMBI_FREE_PLAN	"free"
+
 /*
- * BAMBI_FORBIDDEN unless the plan allows the model, which the statement that
- * read it has found out, and as many pictures as the parameters ask for.
+ * BAMBI_FORBIDDEN unless the plan allows the model, and as many pictures as
+ * the parameters ask for.
  */
-extern void bambi_plan_require(const BambiQuota *quota, bool allows_model,
+extern void bambi_plan_require(const BambiQuota *quota,
 							   const BambiModel *model, Jsonb *parameters);
 
 #endif							/* BAMBI_PLAN_H */

@@ -15,7 +15,6 @@
 
 #include "executor/spi.h"
 #include "utils/builtins.h"
-#include "utils/rangetypes.h"
 
 #include "identity.h"
 #include "period.h"
@@ -40,11 +39,29 @@ number(int column)
 	return is_null ? 0 : DatumGetInt32(value);
 }
 
-void
-bambi_quota_read(BambiQuota *quota)
+/* Of the last result; NULL for NULL. */
+static void *
+pointer(int column)
 {
 	bool		is_null;
-	Datum		value;
+	Datum		value = bambi_result(0, column, &is_null);
+
+	return is_null ? NULL : DatumGetPointer(value);
+}
+
+static TimestampTz
+time_or(int column, TimestampTz otherwise)
+{
+	bool		is_null;
+	Datum		value = bambi_result(0, column, &is_null);
+
+	return is_null ? otherwise : DatumGetTimestampTz(value);
+}
+
+void
+bambi_quota_read(BambiQuota *quota, TimestampTz now)
+{
+	bool		is_null;
 
 	quota->is_active = DatumGetBool(bambi_result(0, 1, &is_null));
 	quota->reset = DatumGetTimestampTz(bambi_result(0, 2, &is_null));
@@ -52,16 +69,19 @@ bambi_quota_read(BambiQuota *quota)
 	quota->plan = bambi_result_text(0, 3);
 	quota->limit = DatumGetInt32(bambi_result(0, 4, &is_null));
 	quota->is_limited = !is_null;
-	quota->period = DatumGetIntervalP(bambi_result(0, 5, &is_null));
+	quota->period = pointer(5);
 	quota->weight = number(6);
-	value = bambi_result(0, 7, &is_null);
-	quota->is_subscribed = !is_null;
-	if (!is_null)
-		bambi_period_read(DatumGetRangeTypeP(value),
-						  &quota->subscription_start,
-						  &quota->subscription_end);
-	quota->per_minute = number(8);
-	quota->max_pictures = number(9);
+	quota->is_subscribed =
+		bambi_period_of_subscription(quota->plan,
+									 time_or(7, DT_NOBEGIN),
+									 time_or(8, DT_NOEND), quota->period, now,
+									 &quota->subscription_start,
+									 &quota->subscription_end);
+	quota->per_minute = number(9);
+	quota->max_pictures = number(10);
+	quota->models = pointer(11);
+	if (quota->models)
+		quota->models = DatumGetArrayTypeP(PointerGetDatum(quota->models));
 }
 
 /*
@@ -156,7 +176,7 @@ bambi_quota_refuse(const pg_uuid_t *user)
 
 	if (bambi_execute(&bambi_client_quota, values, NULL) == 0)
 		bambi_refuse_not_signed_in();
-	bambi_quota_read(&quota);
+	bambi_quota_read(&quota, now);
 	if (!quota.is_active)
 		bambi_refuse_not_signed_in();
 

@@ -8,6 +8,7 @@
 #ifndef BAMBI_QUOTA_H
 #define BAMBI_QUOTA_H
 
+#include "utils/array.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -30,12 +31,13 @@ typedef struct BambiQuota
 
 	int32		per_minute;		/* 0: any number */
 	int32		max_pictures;	/* 0: any number */
+	ArrayType  *models;			/* plans.models, NULL: any; lent as results */
 } BambiQuota;
 
-#define BAMBI_QUOTA_COLUMNS	9
+#define BAMBI_QUOTA_COLUMNS	11
 
 /* Reads the columns above from row 0 of the last result. */
-extern void bambi_quota_read(BambiQuota *quota);
+extern void bambi_quota_read(BambiQuota *quota, TimestampTz now);
 
 /*
  * The values that RESERVE takes: now, end of a new period and limit in

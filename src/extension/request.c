@@ -28,7 +28,6 @@ enum
 	PROVIDER_SLUG,
 	MODEL_NAME,
 	MODEL_IS_USABLE,
-	MODEL_IS_ALLOWED,
 	CAPABILITIES,
 	NEEDS_KEY,
 	KEY_COUNT,
@@ -126,7 +125,7 @@ bambi_request_look(BambiRequest *request)
 
 	if (bambi_execute(&bambi_client_look, values, nulls) == 0)
 		bambi_refuse_not_signed_in();
-	bambi_quota_read(&request->quota);
+	bambi_quota_read(&request->quota, request->now);
 	if (!request->quota.is_active)
 		bambi_refuse_not_signed_in();
 
@@ -244,9 +243,8 @@ bambi_request_resolve_model(BambiRequest *request)
 void
 bambi_request_require_plan(const BambiRequest *request)
 {
-	bambi_plan_require(&request->quota,
-					   truth(request->row, MODEL_IS_ALLOWED),
-					   &request->model_rules, request->parameters);
+	bambi_plan_require(&request->quota, &request->model_rules,
+					   request->parameters);
 }
 
 static void

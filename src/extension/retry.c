@@ -33,7 +33,6 @@ enum
 	STATUS,
 	PERIOD,
 	MODEL_IS_USABLE,
-	MODEL_IS_ALLOWED,
 	MODEL_NAME,
 	CAPABILITIES,
 	PARAMETERS,
@@ -76,8 +75,7 @@ require_possible(const BambiQuota *quota)
 					 "Call bambi_generate with another one.");
 	model.name = bambi_result_text(0, MODEL_NAME);
 	model.capabilities = document(CAPABILITIES);
-	bambi_plan_require(quota, truth(MODEL_IS_ALLOWED), &model,
-					   document(PARAMETERS));
+	bambi_plan_require(quota, &model, document(PARAMETERS));
 	if (!truth(KEY_IS_USABLE))
 		bambi_refuse(BAMBI_WRONG_STATE, "no usable key",
 					 "The key of this generation has been removed, or its provider does not accept it.",
@@ -111,7 +109,7 @@ retry(PG_FUNCTION_ARGS)
 		bambi_refuse(BAMBI_NOT_FOUND, "generation does not exist", NULL,
 					 "See bambi_generations for yours.");
 	}
-	bambi_quota_read(&quota);
+	bambi_quota_read(&quota, now);
 	if (!quota.is_active)
 		bambi_refuse_not_signed_in();
 	require_possible(&quota);

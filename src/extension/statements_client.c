@@ -16,22 +16,17 @@
 #include "statements_client.h"
 
 /* What bambi_quota_read reads. */
-#define SUBSCRIPTION_PERIOD(at) \
-	"bambi_internal.subscription_period(pl.plan_type," \
-	" s.current_period_start, s.current_period_end, pl.period, " at ")"
-#define QUOTA_COLUMNS(at) \
+#define QUOTA_COLUMNS \
 	"u.is_active, u.reset_date, pl.plan_type, pl.generations_per_period," \
-	" pl.period, pl.weight, " SUBSCRIPTION_PERIOD(at) "," \
-	" pl.generations_per_minute, pl.max_pictures"
-
-/* Whether the plan allows the model m of provider p. */
-#define PLAN_ALLOWS_MODEL \
-	"bambi_internal.plan_allows(pl.models, p.slug, m.model_id)"
+	" pl.period, pl.weight, s.current_period_start, s.current_period_end," \
+	" pl.generations_per_minute, pl.max_pictures, pl.models"
 
 /*
  * Takes one generation of the quota, in one conditional UPDATE of the user's
  * row: $1 user, $3 now, $4 end of the period if another begins, $5 limit or
  * NULL, start of the subscription's period or NULL, limit in a minute or NULL.
+ * Where the last two are NULL in the text, all that is about them is planned
+ * away.
  *
  * A period is known by its end, so one that ends with the one before (both may
  * be of subscriptions that are billed on the same day) ends a little later.
@@ -50,7 +45,7 @@
 	"         THEN u.usage_count + 1 ELSE 1 END," \
 	"       reset_date = CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.reset_date" \
-	"         WHEN u.reset_date >= $4" \
+	"         WHEN " subscription " IS NOT NULL AND u.reset_date >= $4" \
 	"          AND u.reset_date < $4 + interval '1 second'" \
 	"         THEN u.reset_date + interval '1 microsecond' ELSE $4 END," \
 	"       period_start = CASE WHEN " IN_PERIOD(subscription) \
@@ -97,10 +92,13 @@ BambiStatement bambi_client_active_user = {
  */
 BambiStatement bambi_client_quota = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS("$2") ","
+	"SELECT " QUOTA_COLUMNS ","
 	"       CASE WHEN bambi_internal.is_in_period(u.reset_date,"
-	"                   u.period_start, lower(" SUBSCRIPTION_PERIOD("$2") "),"
-	"                   $2) THEN u.usage_count ELSE 0 END,"
+	"                   u.period_start, lower("
+	"                     bambi_internal.subscription_period(pl.plan_type,"
+	"                       s.current_period_start, s.current_period_end,"
+	"                       pl.period, $2)), $2)"
+	"         THEN u.usage_count ELSE 0 END,"
 	"       u.recent_starts[" STARTS " + 1 - pl.generations_per_minute]"
 	"         + interval '1 minute'"
 	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$2")
@@ -156,10 +154,10 @@ BambiStatement bambi_client_release = {
  */
 BambiStatement bambi_client_look = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS("$6") ","
+	"SELECT " QUOTA_COLUMNS ","
 	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $1),"
 	"       m.id, p.slug, p.slug || '/' || m.model_id,"
-	"       bambi_internal.is_offered(m, p, $6), " PLAN_ALLOWS_MODEL ","
+	"       bambi_internal.is_offered(m, p, $6),"
 	"       m.capabilities, p.needs_key,"
 	"       c.count, c.id, c.status, c.fits,"
 	"       r.units, r.sizes, r.qualities, r.amounts,"
@@ -235,11 +233,28 @@ BambiStatement bambi_client_usable_keys = {
  * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now, $4 end
  * of a new period, $5 limit, $6 configuration, $7 model, $8 prompt,
  * $9 parameters, $10 estimate, $11 turn, $12 plan, $13 pictures to edit,
- * $14 bytes of those that the database keeps, $15 start of the subscription's
- * period, $16 limit in a minute.  One row if it is queued, none if the quota
- * is used up.
+ * $14 bytes of those that the database keeps.  One row if it is queued, none
+ * if the quota is used up.  For users without a subscription and without a
+ * limit in a minute.
  */
 BambiStatement bambi_client_queue = {
+	.sql =
+	"WITH q AS (" RESERVE("NULL::timestamptz", "NULL::int") "),"
+	" g AS (" INSERT_GENERATION ")"
+	" " INSERT_QUEUED,
+	.nargs = 14,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
+		INT2OID, INT4OID
+	},
+	.is_generic = true,
+};
+
+/*
+ * The same for all users: $15 start of the subscription's period, $16 limit in
+ * a minute.
+ */
+BambiStatement bambi_client_queue_limited = {
 	.sql =
 	"WITH q AS (" RESERVE("$15", "$16") "),"
 	" g AS (" INSERT_GENERATION ")"
@@ -375,10 +390,10 @@ BambiStatement bambi_client_write_off = {
  */
 BambiStatement bambi_client_lock_for_retry = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS("$3") ","
+	"SELECT " QUOTA_COLUMNS ","
 	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $2),"
 	"       g.status, g.quota_period,"
-	"       bambi_internal.is_offered(m, p, $3), " PLAN_ALLOWS_MODEL ","
+	"       bambi_internal.is_offered(m, p, $3),"
 	"       p.slug || '/' || m.model_id, m.capabilities, g.parameters,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
 	"         ('pending', 'valid', 'failing', 'unknown')"

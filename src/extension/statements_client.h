@@ -23,6 +23,7 @@ extern BambiStatement bambi_client_waiting;
 extern BambiStatement bambi_client_successor;
 extern BambiStatement bambi_client_usable_keys;
 extern BambiStatement bambi_client_queue;
+extern BambiStatement bambi_client_queue_limited;
 extern BambiStatement bambi_client_queue_once;
 extern BambiStatement bambi_client_find_request;
 

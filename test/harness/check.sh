@@ -4,7 +4,8 @@
 #	Builds bambi, installs it and runs every test.
 #
 # Usage: check.sh [GROUP]...	(all groups without an argument)
-#        check.sh --torture		ROUNDS of kills, and KEYS, alone; told line by line
+#        check.sh --torture		ROUNDS of kills, KEYS, QUOTA_RUNS and SEQUENCES of quotas,
+#				alone; told line by line
 #
 # Ends with "N passed, N failed" and fails if anything failed.  What cannot
 # run counts as failed: a group without results, a test that skips, a plan
@@ -24,6 +25,7 @@ all_groups=(harness unit fuzz mock layers reference indent warnings regress isol
 
 jobs=$(nproc)
 export ROUNDS=${ROUNDS:-2} KEYS=${KEYS:-2000}
+export QUOTA_RUNS=${QUOTA_RUNS:-2} SEQUENCES=${SEQUENCES:-300}
 
 # ---- groups; each prints results as TAP or as pg_regress does
 
@@ -150,6 +152,7 @@ run_perl() {
 		BAMBI_MOCK="$dir/test/mock/bambi-mock" \
 		BAMBI_COURIER="$(bindir)/bambi-courier" \
 		ROUNDS="$ROUNDS" SEED="${SEED:-}" KEYS="$KEYS" \
+		QUOTA_RUNS="$QUOTA_RUNS" SEQUENCES="$SEQUENCES" \
 		sh -c 'cd "$TESTDIR" && exec $1 -I "$2" -I test/t/lib $3' \
 		sh "$perl" "$pgxs/src/test/perl" "$*" ||
 		{ show_perl_logs "$dir"; return 1; }
@@ -233,7 +236,8 @@ do
 	limit=1200
 	if [ "$group" = torture ]
 	then
-		limit=$((300 + 120 * ROUNDS + KEYS / 50))
+		limit=$((300 + 120 * ROUNDS + KEYS / 50 + 60 * QUOTA_RUNS +
+			SEQUENCES / 4))
 	fi
 	timeout -k 10 "$limit" \
 		"$self" --group "$group" "$scratch" >"$log" 2>&1 </dev/null || status=$?
