@@ -7,6 +7,7 @@ import {
 	body, charge, customer, day, dispute, entitlements, invoice, now, personal,
 	session, stripe, subscription,
 } from './stripe_events.mjs';
+import { tryDocuments } from './stripe_docs.mjs';
 import { lives } from './stripe_lives.mjs';
 import {
 	Connection, generations, keep, secrets, setUp, sign, sql, states,
@@ -696,6 +697,17 @@ await test('no secret and nothing personal is anywhere', async (assert) => {
 		sql('SHOW bambi.stripe_webhook_secret_file', 'authenticator'),
 		/42501/);
 });
+
+{
+	const ids = place();
+
+	await addUsers([ids]);
+	await tryDocuments(postgrest, ids, () => {
+		const content = fresh();
+
+		return { body: content, signature: sign(content) };
+	});
+}
 
 await Promise.all(connections.map((connection) => connection.end()));
 console.log(`# counted: ${counted.orders} orders of events, ` +
