@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS bambi.subscriptions (
     stripe_price_id         text,
     next_plan_type          text,
     past_due_since          timestamptz,
+    cancel_at               timestamptz,
+    payment_status          text,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT one_subscription_per_user UNIQUE (user_id),
@@ -28,6 +30,8 @@ CREATE TABLE IF NOT EXISTS bambi.subscriptions (
     CONSTRAINT subscription_status_is_known CHECK
         (status IN ('trialing', 'active', 'past_due', 'paused', 'canceled',
                     'unpaid', 'incomplete', 'incomplete_expired')),
+    CONSTRAINT payment_status_is_known CHECK
+        (payment_status IN ('paid', 'failed', 'action_required')),
     CONSTRAINT period_ends_after_its_start CHECK
         (current_period_end >= current_period_start)
 );
@@ -64,6 +68,11 @@ COMMENT ON COLUMN bambi.subscriptions.next_plan_type IS
 COMMENT ON COLUMN bambi.subscriptions.past_due_since IS
     'Since when a payment is missing: the plan is granted for '
     'bambi.past_due_grace_days more; NULL: none is missing.';
+COMMENT ON COLUMN bambi.subscriptions.cancel_at IS
+    'When it will end, or has; NULL: it goes on.';
+COMMENT ON COLUMN bambi.subscriptions.payment_status IS
+    'What came of its last invoice: paid, failed, or action_required of the '
+    'payer.';
 
 CREATE INDEX IF NOT EXISTS subscription_plan
     ON bambi.subscriptions (plan_type);
@@ -85,13 +94,15 @@ CREATE POLICY service_reads ON bambi.subscriptions
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, plan_type, status, current_period_start,
               current_period_end, created_at, updated_at,
-              cancel_at_period_end, next_plan_type, past_due_since)
+              cancel_at_period_end, next_plan_type, past_due_since,
+              cancel_at, payment_status)
     ON bambi.subscriptions TO bambi_user, bambi_service;  -- for the views
 
 CREATE OR REPLACE VIEW @extschema@.bambi_subscription
 WITH (security_invoker = true) AS
 SELECT id, user_id, plan_type, status, current_period_start,
-       current_period_end, cancel_at_period_end, created_at, updated_at
+       current_period_end, cancel_at_period_end, created_at, updated_at,
+       next_plan_type, past_due_since, cancel_at, payment_status
   FROM bambi.subscriptions;
 COMMENT ON VIEW @extschema@.bambi_subscription IS
     'Your subscription.';
@@ -114,6 +125,15 @@ COMMENT ON COLUMN @extschema@.bambi_subscription.created_at IS
     'When it was made.';
 COMMENT ON COLUMN @extschema@.bambi_subscription.updated_at IS
     'When it was last changed.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.next_plan_type IS
+    'The plan from current_period_end on; NULL: the same.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.past_due_since IS
+    'Since when a payment is missing; NULL: none is.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.cancel_at IS
+    'When it will end, or has; NULL: it goes on.';
+COMMENT ON COLUMN @extschema@.bambi_subscription.payment_status IS
+    'What came of the last invoice: paid, failed, or action_required: look '
+    'for Stripe''s letter.';
 ALTER VIEW @extschema@.bambi_subscription OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_subscription');

@@ -78,13 +78,16 @@ BEGIN
 END
 $$;
 
--- A link is for whoever has it: the one thing that the anonymous may do. The
--- function was parsed when it was made, so that they need no schema for it.
+-- A link is for whoever has it, and Stripe is known by its signature: the two
+-- things that the anonymous may do. The functions were parsed when they were
+-- made, so that they need no schema for it.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') THEN
         GRANT EXECUTE ON FUNCTION @extschema@.bambi_image_by_link(text),
-            bambi_internal.image_by_link(text) TO anon;
+            bambi_internal.image_by_link(text),
+            @extschema@.bambi_stripe_webhook(json),
+            bambi_internal.stripe_webhook(json) TO anon;
     END IF;
 END
 $$;

@@ -14,7 +14,7 @@
 #include <openssl/crypto.h>
 
 #include "link.h"
-#include "secret_file.h"
+#include "../protocol/secret_file.h"
 
 /* An operator lists a network or two. */
 #define MAX_RANGES	32

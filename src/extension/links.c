@@ -14,10 +14,9 @@
 #include <openssl/crypto.h>
 
 #include "common/base64.h"
-#include "common/hmac.h"
-#include "common/sha2.h"
 #include "port/pg_bswap.h"
 
+#include "hmac.h"
 #include "links.h"
 
 #define SAID			(2 * UUID_LEN + sizeof(int64))
@@ -29,15 +28,11 @@ StaticAssertDecl(SIGNED % 3 == 0, "a link has no padding");
 static void
 sign(const uint8 *said, const bytea *secret, uint8 *signature)
 {
-	pg_hmac_ctx *hmac = pg_hmac_create(PG_SHA256);
+	BambiPiece	key = {VARDATA_ANY(secret), VARSIZE_ANY_EXHDR(secret)};
+	BambiPiece	piece = {said, SAID};
 
-	if (hmac == NULL ||
-		pg_hmac_init(hmac, (const uint8 *) VARDATA_ANY(secret),
-					 VARSIZE_ANY_EXHDR(secret)) < 0 ||
-		pg_hmac_update(hmac, said, SAID) < 0 ||
-		pg_hmac_final(hmac, signature, PG_SHA256_DIGEST_LENGTH) < 0)
+	if (!bambi_hmac(key, &piece, 1, signature))
 		elog(ERROR, "could not sign a link");
-	pg_hmac_free(hmac);
 }
 
 static void

@@ -29,6 +29,8 @@ char	   *bambi_key_file = NULL;
 int			bambi_key_validation_days = 7;
 int			bambi_key_rotation_days = 90;
 int			bambi_past_due_grace_days = 7;
+char	   *bambi_stripe_webhook_secret_file = NULL;
+bool		bambi_stripe_livemode = true;
 char	   *bambi_key_service_networks = NULL;
 char	   *bambi_vault_address = NULL;
 char	   *bambi_vault_mount = NULL;
@@ -352,6 +354,16 @@ define_plan_settings(void)
 							&bambi_past_due_grace_days, 7, 0, 60,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	define_text("bambi.stripe_webhook_secret_file",
+				"File with the signing secret of Stripe's webhook.",
+				"A secret a line, two while it is rolled.",
+				&bambi_stripe_webhook_secret_file, "", check_path);
+	DefineCustomBoolVariable("bambi.stripe_livemode",
+							 "Whether Stripe's events count that mean real money.",
+							 "Off: those of test mode and sandboxes do.",
+							 &bambi_stripe_livemode, true,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 }
 
 static void

@@ -23,6 +23,8 @@ extern char *bambi_key_file;
 extern int	bambi_key_validation_days;
 extern int	bambi_key_rotation_days;
 extern int	bambi_past_due_grace_days;
+extern char *bambi_stripe_webhook_secret_file;
+extern bool bambi_stripe_livemode;
 extern char *bambi_key_service_networks;
 extern char *bambi_vault_address;
 extern char *bambi_vault_mount;

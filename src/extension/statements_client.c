@@ -640,3 +640,11 @@ BambiStatement bambi_client_add_user = {
 	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
 	.is_generic = true,
 };
+
+/* $1 an event of Stripe's whose signature is good, $2 bambi.stripe_livemode */
+BambiStatement bambi_client_stripe_event = {
+	.sql = "SELECT bambi_internal.stripe_receive($1, $2)",
+	.nargs = 2,
+	.types = {TEXTOID, BOOLOID},
+	.is_generic = true,
+};

@@ -133,11 +133,10 @@ rule('only the engine and url.c include libcurl',
 	}));
 
 # What every adapter may stand on: the exchange, and files without a side
-# effect (but for secret_file, which reads one for the key service "file").
-# Such a file includes only others of the list.
+# effect.  Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
-  qw(exchange arena secret secret_file secret_json fault base64 body echo
-  percent retry scrub sigv4 aws_credentials tokens url jwt);
+  qw(exchange arena secret secret_json fault base64 body echo percent
+  retry scrub sigv4 aws_credentials tokens url jwt);
 
 my %family = (
 	providers => 'provider.h',

@@ -18,7 +18,7 @@
 
 #include "../../src/courier/keyservices/keyservice.h"
 #include "../../src/courier/keyservices/pem.h"
-#include "../../src/courier/secret_file.h"
+#include "../../src/protocol/secret_file.h"
 #include "check.h"
 
 static Exchange x;

@@ -19,7 +19,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "../secret_file.h"
+#include "../../protocol/secret_file.h"
 #include "keyservice.h"
 #include "oaep.h"
 #include "public_key.h"

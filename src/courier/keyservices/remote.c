@@ -13,7 +13,7 @@
 
 #include "../base64.h"
 #include "../retry.h"
-#include "../secret_file.h"
+#include "../../protocol/secret_file.h"
 #include "../secret_json.h"
 
 /* Rule C5. */

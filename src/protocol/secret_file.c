@@ -5,7 +5,9 @@
  *
  *-------------------------------------------------------------------------
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE				/* realpath */
+#endif
 
 #include "secret_file.h"
 
