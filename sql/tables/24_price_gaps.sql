@@ -10,6 +10,8 @@ RETURNS TABLE (model_id uuid, model text, unit text, size text, quality text,
 LANGUAGE sql STABLE PARALLEL SAFE
 -- the addresses of providers are not for everybody who sees the view
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- a few hundred rows of JSON look like millions to the planner
+SET jit = off
 AS $$
 WITH offered AS (
     SELECT m.id, p.slug || '/' || m.model_id AS model, m.capabilities AS c,

@@ -82,7 +82,9 @@ INSERT INTO pg_temp.plans VALUES
      'SELECT * FROM bambi_usage_by_model'),
     (9, 'account', '^users_pkey$', 'SELECT * FROM bambi_account'),
     (10, 'subscription', '^one_subscription_per_user$',
-     'SELECT * FROM bambi_subscription');
+     'SELECT * FROM bambi_subscription'),
+    (12, 'what is spent of budgets', '^usage_events_.*_pkey$',
+     'SELECT * FROM bambi_budgets');
 SET LOCAL bambi.user_id = :a;
 SET LOCAL ROLE bambi_user;
 SELECT question, p.*

@@ -74,18 +74,7 @@ foreach my $places (1, 2, 8, 32)
 
 # ---- in full traffic
 
-# Ends whatever is queued or runs; the users are gone afterwards.
-sub clear
-{
-	$queue->pause_now;
-	$bambi->mock('release');
-	$bambi->wait_in_flight(0);
-	$queue->wait_paused;
-	$bambi->sql('DELETE FROM bambi.users');
-	return;
-}
-
-clear();
+$queue->clear;
 $light->quit;
 $queue->set_places(4);
 $queue->add_user($_) foreach qw(busy single);
@@ -94,7 +83,7 @@ my $single = session_of('single');
 $queue->resume;
 
 # Every claim that began after a commit has to take what was committed, if it
-# is its turn.  started_at is when a claim began.
+# is its turn.
 sub claims_missed
 {
 	my ($is_late) = @_;
@@ -109,12 +98,7 @@ sub claims_missed
 		$single->query_safe('COMMIT');
 	}
 	my $since = $single->query_safe('SELECT clock_timestamp()');
-	$bambi->poll("SELECT status = 'succeeded'
-		FROM bambi.image_generations WHERE id = '$id'");
-	return $bambi->sql("SELECT count(DISTINCT g.started_at)
-		FROM bambi.image_generations g, bambi.image_generations o
-		WHERE o.id = '$id' AND g.started_at > '$since'
-			AND g.started_at < o.started_at");
+	return $queue->claims_before($id, $since);
 }
 
 my @missed = map { claims_missed($_ % 2) } 1 .. 20;
@@ -128,7 +112,7 @@ note('counted: 20 single requests in full traffic, most claims before one: '
 
 # ---- weights
 
-clear();
+$queue->clear;
 my %weight = (one => 1, two => 2, four => 4);
 my $places = 8;
 $queue->set_places($places);
@@ -167,7 +151,7 @@ $queue->pause;
 
 # ---- sessions of one user that queue at the same time
 
-clear();
+$queue->clear;
 $queue->add_user($_) foreach qw(many few);
 my @sessions = map { $queue->add_in_background('many', 50, 'a fawn') } 1 .. 8;
 $_->finish foreach @sessions;
@@ -188,7 +172,7 @@ $queue->shares_are_weights('and together one share', $places,
 
 # All that a provider refused for now is due at the same moment, and its turns
 # were long ago.
-clear();
+$queue->clear;
 $queue->add_user($_) foreach qw(refused steady);
 $queue->add('refused', 300,
 	'[[mock fault=openai-429-rate_limit_exceeded times=1]] a fawn');
@@ -207,7 +191,7 @@ $queue->shares_are_weights('what was refused for now shares with the others '
 	  . 'when it is due', $places, [ @served[ 0 .. 499 ] ],
 	refused => 1, steady => 1);
 
-clear();
+$queue->clear;
 $queue->add_user($_) foreach qw(failed steady2);
 $queue->add('failed', 300,
 	'[[mock fault=openai-400-bad_request times=1]] a fawn');
@@ -227,7 +211,7 @@ $queue->shares_are_weights('what its owner tries again shares with the others',
 
 # ---- after a restart
 
-clear();
+$queue->clear;
 $queue->set_places(1);
 $queue->add_user($_) foreach qw(old new);
 $queue->add('old', 2000, 'a fawn');

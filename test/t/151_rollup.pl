@@ -254,6 +254,8 @@ foreach my $round (1 .. 10 * $rounds)
 		in_background('postgres', \$rows[$_],
 			('SELECT bambi_rollup_usage(37)') x 50)
 	} 0, 1;
+	my $refreshing = in_background('postgres', \my $nothing,
+		('SELECT bambi_refresh_reports()') x 2);
 	my $pid;
 	$bambi->wait_until('a roll-up', sub {
 			return ($pid = roll_up_pid(0))
@@ -269,7 +271,7 @@ foreach my $round (1 .. 10 * $rounds)
 		kill 'KILL', $pid;
 	}
 	$kills++;
-	foreach my $run (@rolling, $asking)
+	foreach my $run (@rolling, $asking, $refreshing)
 	{
 		eval { $run->finish };
 	}
@@ -282,6 +284,20 @@ cmp_ok($bambi->sql('SELECT bambi_rollup_usage()'), '>', 0,
 	'the rest is added up');
 is(fresh(), 0, 'and nothing is left');
 holds('at the end');
+$bambi->sql('SELECT bambi_refresh_reports()');
+is( $bambi->sql('SELECT sum(request_count), sum(cost), sum(unknown_costs)
+		FROM bambi_report_spend'),
+	$bambi->sql('SELECT count(*), sum(cost), count(*) - count(cost)
+		FROM bambi.usage_events'),
+	'the report of spend is the events');
+is( $bambi->sql('SELECT sum(generations) FROM bambi_report_failures
+		WHERE error_code IS NULL'),
+	$bambi->sql("SELECT count(*) FROM bambi.image_generations
+		WHERE status IN ('succeeded', 'failed')"),
+	'that of failures, and that of latency, the generations');
+is($bambi->sql('SELECT sum(generations) FROM bambi_report_latency'),
+	$bambi->sql("SELECT count(*) FROM bambi.image_generations
+		WHERE status = 'succeeded'"), 'of which some succeeded');
 
 note sprintf 'counted: %d events in %d sums, %d kills, %d looks meanwhile',
   split(/\|/, $bambi->sql('SELECT (SELECT count(*) FROM bambi.usage_events),

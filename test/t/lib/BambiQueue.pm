@@ -98,6 +98,21 @@ sub add
 	return;
 }
 
+# Ends whatever is queued or runs, answers on hold too; the users are gone
+# afterwards.
+sub clear
+{
+	my ($self) = @_;
+	my $bambi = $self->{bambi};
+
+	$self->pause_now;
+	$bambi->mock('release');
+	$bambi->wait_in_flight(0);
+	$self->wait_paused;
+	$bambi->sql('DELETE FROM bambi.users');
+	return;
+}
+
 # So many, one a transaction, in a psql of its own: ->finish waits for it.
 sub add_in_background
 {
@@ -135,7 +150,7 @@ sub served
 	my %user = map { split /\|/ } split /\n/,
 	  $self->{bambi}->sql("SELECT id, user_id FROM bambi.image_generations
 		WHERE id IN ($list)");
-	return map { $self->{name}{ $user{$_} } } @ids;
+	return map { $self->{name}{ $user{$_} // '' } // 'nobody' } @ids;
 }
 
 sub served_count { return $_[0]{bambi}->mock_stats->{calls} }
@@ -186,6 +201,20 @@ sub wait_paused
 }
 
 sub resume { my ($self) = @_; $self->{bambi}->sql('SELECT bambi_resume()'); return }
+
+# When it ended, how many claims began between a moment at which a generation
+# was committed and the claim that took it; started_at is when a claim began.
+sub claims_before
+{
+	my ($self, $id, $since) = @_;
+
+	$self->{bambi}->poll("SELECT status = 'succeeded'
+		FROM bambi.image_generations WHERE id = '$id'");
+	return $self->{bambi}->sql("SELECT count(DISTINCT g.started_at)
+		FROM bambi.image_generations g, bambi.image_generations o
+		WHERE o.id = '$id' AND g.started_at > '$since'
+			AND g.started_at < o.started_at");
+}
 
 # Of these names, how many times each.
 sub count
