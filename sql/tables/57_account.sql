@@ -25,7 +25,8 @@ SELECT u.id AS user_id,
        p.store,
        p.retention_days,
        p.budget,
-       p.budget_currency
+       p.budget_currency,
+       c.period_start
   FROM bambi.users u
        LEFT JOIN bambi.subscriptions s ON s.user_id = u.id
        CROSS JOIN LATERAL (
@@ -49,7 +50,15 @@ SELECT u.id AS user_id,
                                 u.reset_date, u.period_start,
                                 lower(b.period), now())
                        THEN u.reset_date
-                       ELSE upper(b.period) END AS resets_at
+                       ELSE upper(b.period) END AS resets_at,
+                  CASE WHEN bambi_internal.is_in_period(
+                                u.reset_date, u.period_start,
+                                lower(b.period), now())
+                       -- the length of a month is that of UTC
+                       THEN coalesce(u.period_start,
+                                     (u.reset_date AT TIME ZONE 'UTC'
+                                      - p.period) AT TIME ZONE 'UTC')
+                       ELSE lower(b.period) END AS period_start
        ) c;
 COMMENT ON VIEW @extschema@.bambi_account IS
     'Your account: the plan, and what is used and left of it.';
@@ -94,6 +103,8 @@ COMMENT ON COLUMN @extschema@.bambi_account.budget IS
     'any amount.';
 COMMENT ON COLUMN @extschema@.bambi_account.budget_currency IS
     'Currency of budget.';
+COMMENT ON COLUMN @extschema@.bambi_account.period_start IS
+    'When this period began; NULL: as with resets_at.';
 CREATE OR REPLACE TRIGGER nobody_writes
     INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.bambi_account
     FOR EACH ROW EXECUTE FUNCTION bambi_internal.refuse_write();

@@ -112,11 +112,10 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
                CROSS JOIN LATERAL
                bambi_internal.budget_period(o.period, now()) p
          UNION ALL
-        SELECT NULL, a.user_id, 'plan', NULL, l.budget, l.budget_currency,
-               'plan', coalesce(a.resets_at - l.period, now()), a.resets_at
+        SELECT NULL, a.user_id, 'plan', NULL, a.budget, a.budget_currency,
+               'plan', coalesce(a.period_start, now()), a.resets_at
           FROM @extschema@.bambi_account a
-               JOIN bambi.plans l ON l.plan_type = a.plan_type
-         WHERE l.budget IS NOT NULL) b
+         WHERE a.budget IS NOT NULL) b
        CROSS JOIN LATERAL (
            SELECT coalesce(sum(e.cost), 0.000000) AS spent,
                   count(*) FILTER (WHERE e.cost IS NULL) AS unpriced

@@ -180,6 +180,27 @@ SELECT s.*, b.resets_at FROM pg_temp.state s, bambi_budgets b;
 RESET ROLE;
 UPDATE bambi.plans SET budget = NULL WHERE plan_type = 'free';
 DELETE FROM bambi.usage_events WHERE user_id = :'ada';
+\echo *** of a plan that a subscription grants, whose period may be a short one
+UPDATE bambi.plans SET budget = 0.2 WHERE plan_type = 'premium';
+INSERT INTO bambi.subscriptions (user_id, plan_type, current_period_start,
+                                 current_period_end)
+VALUES (:'ada', 'premium', now() - interval '5 days',
+        now() + interval '3 days');
+INSERT INTO bambi.usage_events (id, user_id, cost, charged)
+SELECT bambi_uuid_floor(now() - l.age), :'ada', l.cost, 'yes'
+  FROM (VALUES (interval '6 days', 5), ('4 days', 0.1)) l (age, cost);
+SET LOCAL ROLE bambi_user;
+SELECT s.*, b.resets_at - now() AS resets_in
+  FROM pg_temp.state s, bambi_budgets b;
+SELECT pg_temp.try('SELECT bambi_generate(''x'', ''cheap'')')
+  FROM generate_series(1, 2);
+SELECT bambi_cancel(id) FROM bambi_generations WHERE status = 'queued';
+SELECT s.*, b.resets_at - now() AS resets_in
+  FROM pg_temp.state s, bambi_budgets b;
+RESET ROLE;
+DELETE FROM bambi.subscriptions WHERE user_id = :'ada';
+UPDATE bambi.plans SET budget = NULL WHERE plan_type = 'premium';
+DELETE FROM bambi.usage_events WHERE user_id = :'ada';
 SET LOCAL ROLE bambi_user;
 
 \echo *** the smallest of several holds
