@@ -64,6 +64,9 @@ SELECT DISTINCT count(*) AS indexes_each FROM pg_index
 SELECT DISTINCT count(*) AS foreign_keys_each FROM pg_constraint
  WHERE contype = 'f' AND conrelid IN (SELECT oid FROM months)
  GROUP BY conrelid;
+SELECT DISTINCT count(*) AS checks_on_created_at FROM pg_constraint
+ WHERE conname = 'created_in_its_month' AND convalidated
+   AND conrelid IN (SELECT oid FROM months) GROUP BY conrelid;
 SELECT bambi_internal.ensure_months(NULL) IS NULL AS null_is_nothing;
 ROLLBACK;
 
