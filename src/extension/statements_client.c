@@ -28,8 +28,10 @@
  * Where the last two are NULL in the text, all that is about them is planned
  * away.
  *
- * A period is known by its end, so one that ends with the one before (both may
- * be of subscriptions that are billed on the same day) ends a little later.
+ * A period is known by its end, and several of subscriptions may end in the
+ * same second: so they are numbered by its microseconds, on from those of the
+ * period before.  Periods without a subscription keep the number of the one
+ * that they follow.
  *
  * Of the latest starts as many are kept as a minute may have: there is room if
  * the first of them is a minute ago.  That of a session that waited for the
@@ -45,9 +47,10 @@
 	"         THEN u.usage_count + 1 ELSE 1 END," \
 	"       reset_date = CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.reset_date" \
-	"         WHEN " subscription " IS NOT NULL AND u.reset_date >= $4" \
-	"          AND u.reset_date < $4 + interval '1 second'" \
-	"         THEN u.reset_date + interval '1 microsecond' ELSE $4 END," \
+	"         WHEN " subscription " IS NULL THEN $4" \
+	"         ELSE $4 + interval '1 microsecond' * coalesce((" \
+	"           extract(microseconds FROM u.reset_date)::int + 1)" \
+	"           % 1000000, 0) END," \
 	"       period_start = CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.period_start ELSE " subscription " END," \
 	"       recent_starts = CASE WHEN " per_minute " IS NULL" \
