@@ -85,9 +85,9 @@ bambi_quota_read(BambiQuota *quota, TimestampTz now)
 }
 
 /*
- * When the period that begins now, at the latest, ends.  Those of a user
- * without a subscription follow each other without a gap, however long nobody
- * asked; so the day of the month stays.
+ * When the period that begins now, at the latest, ends; of a subscription, in
+ * whole seconds.  Those of a user without one follow each other without a gap,
+ * however long nobody asked; so the day of the month stays.
  */
 static TimestampTz
 end_of_next(const BambiQuota *quota, TimestampTz now)
@@ -96,7 +96,7 @@ end_of_next(const BambiQuota *quota, TimestampTz now)
 	TimestampTz end;
 
 	if (quota->is_subscribed)
-		return quota->subscription_end;
+		return quota->subscription_end / USECS_PER_SEC * USECS_PER_SEC;
 	start = quota->has_reset && !TIMESTAMP_NOT_FINITE(quota->reset) ?
 		quota->reset : now;
 	bambi_period_at(start, quota->period, Max(start, now), &start, &end);

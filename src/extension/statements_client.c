@@ -33,8 +33,10 @@
  * Where the last two are NULL in the text, all that is about them is planned
  * away.
  *
- * A period is known by its end, so one that ends with the one before (both may
- * be of subscriptions that are billed on the same day) ends a little later.
+ * A period is known by its end, and several of subscriptions may end in the
+ * same second: so they are numbered by its microseconds, on from those of the
+ * period before.  Periods without a subscription keep the number of the one
+ * that they follow.
  *
  * Of the latest starts as many are kept as a minute may have: there is room if
  * the first of them is a minute ago.  That of a session that waited for the
@@ -44,9 +46,10 @@
 	"bambi_internal.is_in_period(u.reset_date, u.period_start, " \
 	subscription ", $2)"
 #define NEXT_RESET(subscription) \
-	"CASE WHEN " subscription " IS NOT NULL AND u.reset_date >= $3" \
-	"      AND u.reset_date < $3 + interval '1 second'" \
-	"     THEN u.reset_date + interval '1 microsecond' ELSE $3 END"
+	"CASE WHEN " subscription " IS NULL THEN $3" \
+	"     ELSE $3 + interval '1 microsecond' * coalesce((" \
+	"       extract(microseconds FROM u.reset_date)::int + 1)" \
+	"       % 1000000, 0) END"
 #define STARTS	"coalesce(cardinality(u.recent_starts), 0)"
 #define RESERVE(subscription, per_minute) \
 	"UPDATE bambi.users u" \
