@@ -130,6 +130,38 @@ The answer is in bambi_configurations: status, last_validated_at, last_error. '
     'Errors: PT401; PT404 "configuration does not exist"; PT409 "key has been '
     'removed"; PT429 "too many keys to check".';
 
+CREATE FUNCTION bambi_internal.set_key_limit(
+    configuration uuid, max_in_flight int)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- as above
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_set_key_limit';
+REVOKE ALL ON FUNCTION bambi_internal.set_key_limit(uuid, int) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.set_key_limit(uuid, int) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.set_key_limit(uuid, int)
+    TO bambi_user;
+COMMENT ON FUNCTION bambi_internal.set_key_limit(uuid, int) IS
+    'What bambi_set_key_limit calls.';
+
+CREATE FUNCTION @extschema@.bambi_set_key_limit(
+    configuration uuid, max_in_flight int DEFAULT NULL)
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.set_key_limit($1, $2);
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_set_key_limit(uuid, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_set_key_limit(uuid, int)
+    TO bambi_user;
+COMMENT ON FUNCTION @extschema@.bambi_set_key_limit(uuid, int) IS
+    'Says how many calls with a key of yours may run at a time; what else is '
+    'queued with it waits, and holds up nothing else.
+Without a number, or with null, as many as the operator allows for a key of '
+    'its provider. It holds from the next call on. '
+    'Errors: PT401; PT404 "configuration does not exist"; 22023 for less '
+    'than 1.';
+
 CREATE FUNCTION bambi_internal.remove_key(configuration uuid)
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

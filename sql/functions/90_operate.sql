@@ -42,6 +42,22 @@ ALTER FUNCTION bambi_internal.wake_worker() OWNER TO bambi_owner;
 COMMENT ON FUNCTION bambi_internal.wake_worker() IS
     'At commit, has the worker read bambi_internal.instance anew.';
 
+CREATE FUNCTION bambi_internal.tell_worker()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- who may change a limit need not be allowed to wake the worker otherwise
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM bambi_internal.wake_worker();
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION bambi_internal.tell_worker() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.tell_worker() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.tell_worker() IS
+    'Trigger: limits of calls in flight have changed.';
+
 CREATE FUNCTION bambi_internal.require_tables()
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

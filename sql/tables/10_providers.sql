@@ -16,13 +16,17 @@ CREATE TABLE IF NOT EXISTS bambi.api_providers (
     created_at        timestamptz  NOT NULL DEFAULT now(),
     updated_at        timestamptz  NOT NULL DEFAULT now(),
     home_url          text,
+    max_in_flight     integer,
+    max_in_flight_per_key  integer,
 
     PRIMARY KEY (id),
     CONSTRAINT provider_slug_is_unique UNIQUE (slug),
     CONSTRAINT provider_slug_is_plain CHECK
         (slug ~ '^[a-z0-9][a-z0-9._-]*$'),
     CONSTRAINT provider_settings_are_an_object CHECK
-        (jsonb_typeof(settings) = 'object')
+        (jsonb_typeof(settings) = 'object'),
+    CONSTRAINT provider_limits_are_positive CHECK
+        (max_in_flight > 0 AND max_in_flight_per_key > 0)
 );
 COMMENT ON TABLE bambi.api_providers IS
     'Services that make pictures. An operator may add compatible ones.';
@@ -58,11 +62,19 @@ COMMENT ON COLUMN bambi.api_providers.home_url IS
     'The provider''s own address; NULL if it has none. While api_base_url is '
     'another one, a compatible server is asked, and models that the provider '
     'has retired are not refused.';
+COMMENT ON COLUMN bambi.api_providers.max_in_flight IS
+    'Most calls of all users together that run at a time; NULL: any number.';
+COMMENT ON COLUMN bambi.api_providers.max_in_flight_per_key IS
+    'The same for each key whose owner has set no other limit.';
 
 CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.api_providers
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
+CREATE OR REPLACE TRIGGER tell_worker_of_limits
+    AFTER INSERT OR UPDATE OF max_in_flight, max_in_flight_per_key
+    ON bambi.api_providers
+    EXECUTE FUNCTION bambi_internal.tell_worker();
 
 ALTER TABLE bambi.api_providers OWNER TO bambi_owner;
 ALTER TABLE bambi.api_providers ENABLE ROW LEVEL SECURITY;

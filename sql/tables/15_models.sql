@@ -52,10 +52,12 @@ COMMENT ON COLUMN bambi.models.capabilities IS
     'costs. "inputs" says which pictures it edits, and is absent where none: '
     '"max", "formats", "max_bytes" of each, "max_total_bytes" with the mask, '
     '"square", and "mask" where it takes one, which is PNG and as large as '
-    'the first picture, with "mask_max_bytes". For estimates: "price_by" {"size": parameter, "quality": '
-    'parameter} where these have other names, "tokens" {"q": {quality: '
-    'factor}} for the formula of tokens a picture, "pictures_per_call" where '
-    'more pictures take more requests.';
+    'the first picture, with "mask_max_bytes". "bills" lists the units of '
+    'model_prices that are charged beside the picture, and that of inputs '
+    'those that pictures to edit are charged by. For estimates: "price_by" '
+    '{"size": parameter, "quality": parameter} where these have other names, '
+    '"tokens" {"q": {quality: factor}} for the formula of tokens a picture, '
+    '"pictures_per_call" where more pictures take more requests.';
 COMMENT ON COLUMN bambi.models.is_active IS
     'False: nothing new is queued for it, wherever it is; its history stays '
     'visible.';

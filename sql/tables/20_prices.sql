@@ -1,6 +1,29 @@
 -- What a generation costs: list prices of the providers, with the time in
 -- which each holds.
 
+-- A price's name as a range of one number, since GiST of the core compares
+-- ranges, and texts only with another extension. Two names would have to share
+-- 63 bits of a hash to be taken for each other.
+CREATE OR REPLACE FUNCTION bambi_internal.price_name(
+    model_id uuid, unit text, size text, quality text, currency text)
+RETURNS int8range
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT int8range(n.hash, n.hash, '[]')
+      FROM (SELECT hashtextextended(
+                       array_to_json(ARRAY[model_id::text, unit, size, quality,
+                                           currency])::text, 0) >> 1) n (hash)
+$$;
+COMMENT ON FUNCTION bambi_internal.price_name(uuid, text, text, text, text) IS
+    'The same for prices of the same thing, of which one holds at a time.';
+ALTER FUNCTION bambi_internal.price_name(uuid, text, text, text, text)
+    OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.price_name(uuid, text, text, text, text)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    bambi_internal.price_name(uuid, text, text, text, text) TO bambi_admin;
+
 CREATE TABLE IF NOT EXISTS bambi.model_prices (
     id          uuid           NOT NULL DEFAULT @extschema@.bambi_uuid_v7(),
     model_id    uuid           NOT NULL,
@@ -17,15 +40,25 @@ CREATE TABLE IF NOT EXISTS bambi.model_prices (
     CONSTRAINT price_belongs_to_model
         FOREIGN KEY (model_id) REFERENCES bambi.models (id)
         ON DELETE CASCADE,
-    CONSTRAINT one_price_at_a_time UNIQUE NULLS NOT DISTINCT
+    CONSTRAINT one_price_from_a_time UNIQUE NULLS NOT DISTINCT
         (model_id, unit, size, quality, currency, valid_from),
-    CONSTRAINT price_is_not_negative CHECK (price >= 0),
+    CONSTRAINT one_price_at_a_time EXCLUDE USING gist
+        (bambi_internal.price_name(model_id, unit, size, quality, currency)
+             WITH &&,
+         tstzrange(valid_from, valid_to) WITH &&),
+    CONSTRAINT price_is_not_negative CHECK (price >= 0 AND price <> 'NaN'),
+    CONSTRAINT unit_is_known CHECK
+        (unit IN ('image', 'input image', 'partial image (stream)',
+                  '1M text input tokens', '1M cached text input tokens',
+                  '1M image input tokens', '1M cached image input tokens',
+                  '1M image output tokens', '1M text output tokens')),
     CONSTRAINT price_holds_for_a_while CHECK (valid_from < valid_to),
     CONSTRAINT currency_is_a_code CHECK (currency ~ '^[A-Z]{3}$')
 );
 COMMENT ON TABLE bambi.model_prices IS
     'List prices. A new price is a new row: the old one''s valid_to ends '
-    'where its valid_from begins. What is not listed is unknown, not free.';
+    'where its valid_from begins, as bambi_set_price() does it. What is not '
+    'listed is unknown, not free.';
 COMMENT ON COLUMN bambi.model_prices.id IS
     'UUIDv7.';
 COMMENT ON COLUMN bambi.model_prices.model_id IS

@@ -55,7 +55,9 @@ WITH families (family, capabilities) AS (VALUES
         },
         "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
                    "max_bytes": 52428799, "mask": true,
-                   "mask_max_bytes": 4194303},
+                   "mask_max_bytes": 4194303,
+                   "bills": ["1M image input tokens"]},
+        "bills": ["1M text input tokens", "1M image output tokens"],
         "tokens": {"q": {"low": 32, "medium": 48, "high": 48, "xhigh": 64,
                          "max": 96}}
         }'),
@@ -93,7 +95,9 @@ WITH families (family, capabilities) AS (VALUES
         },
         "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
                    "max_bytes": 52428799, "mask": true,
-                   "mask_max_bytes": 4194303},
+                   "mask_max_bytes": 4194303,
+                   "bills": ["1M image input tokens"]},
+        "bills": ["1M text input tokens", "1M image output tokens"],
         "tokens": {"q": {"low": 16, "medium": 24, "high": 48, "xhigh": 64,
                          "max": 96}}
         }'),
@@ -130,7 +134,9 @@ WITH families (family, capabilities) AS (VALUES
         },
         "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
                    "max_bytes": 52428799, "mask": true,
-                   "mask_max_bytes": 4194303},
+                   "mask_max_bytes": 4194303,
+                   "bills": ["1M image input tokens"]},
+        "bills": ["1M text input tokens", "1M image output tokens"],
         "tokens": {"q": {"low": 16, "medium": 48, "high": 96}}
         }'),
     ('gpt-image-1', '{
@@ -163,7 +169,9 @@ WITH families (family, capabilities) AS (VALUES
         },
         "inputs": {"max": 16, "formats": ["png", "jpeg", "webp"],
                    "max_bytes": 52428799, "mask": true,
-                   "mask_max_bytes": 4194303}
+                   "mask_max_bytes": 4194303,
+                   "bills": ["1M image input tokens"]},
+        "bills": ["1M text input tokens", "1M image output tokens"]
         }'),
     ('dall-e-3', '{
         "prompt": {"max_length": 4000},

@@ -91,7 +91,9 @@ SELECT ('00000000-0000-7000-8000-' || lpad(k.number::text, 12, '0'))::uuid,
            'inputs', jsonb_build_object(
                'max', f.most_inputs,
                'formats', jsonb '["png", "jpeg", "webp"]',
-               'max_total_bytes', 14900000)),
+               'max_total_bytes', 14900000,
+               'bills', jsonb '["1M image input tokens"]'),
+           'bills', jsonb '["1M text input tokens", "1M text output tokens"]'),
        k.retired_at, k.retired_at,
        ('00000000-0000-7000-8000-' || lpad(k.successor::text, 12, '0'))::uuid
   FROM known k

@@ -24,7 +24,7 @@ WITH families (family, capabilities) AS (VALUES
         },
         "price_by": {"size": "resolution", "quality": "quality"},
         "inputs": {"max": 5, "formats": ["png", "jpeg", "webp"],
-                   "max_bytes": 20971520}
+                   "max_bytes": 20971520, "bills": ["input image"]}
         }'),
     ('1.0', '{
         "prompt": {"max_length": 32000},
@@ -45,7 +45,7 @@ WITH families (family, capabilities) AS (VALUES
         },
         "price_by": {"size": "resolution"},
         "inputs": {"max": 5, "formats": ["png", "jpeg", "webp"],
-                   "max_bytes": 20971520}
+                   "max_bytes": 20971520, "bills": ["input image"]}
         }'),
     ('grok-2', '{
         "prompt": {"max_length": 1024},

@@ -40,8 +40,9 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
         (array_to_string(models, ' ', '')
          ~ '^([^ /]+/[^ ]+( [^ /]+/[^ ]+)*)?$'),
     CONSTRAINT retention_is_at_least_a_day CHECK (retention_days > 0),
-    CONSTRAINT budget_is_not_negative CHECK (budget >= 0),
-    CONSTRAINT budget_currency_is_a_code CHECK
+    CONSTRAINT plan_budget_is_not_negative CHECK
+        (budget >= 0 AND budget <> 'NaN'),
+    CONSTRAINT plan_budget_currency_is_a_code CHECK
         (budget_currency ~ '^[A-Z]{3}$'),
     CONSTRAINT key_checks_are_positive CHECK
         (key_checks_per_minute > 0 AND key_checks_per_hour > 0),
@@ -72,8 +73,8 @@ COMMENT ON COLUMN bambi.plans.generations_per_minute IS
     'Most generations that a user starts in any minute, whatever becomes of '
     'them; NULL: any number.';
 COMMENT ON COLUMN bambi.plans.max_in_flight IS
-    'Most generations of a user that run at a time, while others wait; NULL: '
-    'any number.';
+    'Most calls of a user that run at a time; what else is queued waits; '
+    'NULL: any number.';
 COMMENT ON COLUMN bambi.plans.max_pictures IS
     'Most pictures that one generation may ask for; NULL: as many as the '
     'model makes.';
@@ -93,8 +94,7 @@ COMMENT ON COLUMN bambi.plans.retention_days IS
     'Days after which generations of its users may be removed; NULL: kept. '
     'It is stored, and nothing removes them yet.';
 COMMENT ON COLUMN bambi.plans.budget IS
-    'Most money that generations of a user may cost in a period; NULL: any '
-    'amount.';
+    'Most that a user''s generations of a period may cost; NULL: any amount.';
 COMMENT ON COLUMN bambi.plans.budget_currency IS
     'Currency of budget, a code of ISO 4217.';
 COMMENT ON COLUMN bambi.plans.rank IS
@@ -115,6 +115,9 @@ CREATE OR REPLACE TRIGGER date_the_change
     BEFORE UPDATE ON bambi.plans
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
+CREATE OR REPLACE TRIGGER tell_worker_of_limits
+    AFTER INSERT OR UPDATE OF max_in_flight ON bambi.plans
+    EXECUTE FUNCTION bambi_internal.tell_worker();
 
 ALTER TABLE bambi.plans OWNER TO bambi_owner;
 ALTER TABLE bambi.plans ENABLE ROW LEVEL SECURITY;

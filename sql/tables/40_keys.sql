@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS bambi.api_configurations (
     key_number         integer      NOT NULL DEFAULT 1,
     status             text         NOT NULL DEFAULT 'pending',
     last_error         text,
+    max_in_flight      integer,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT configuration_belongs_to_user
@@ -71,7 +72,8 @@ CREATE TABLE IF NOT EXISTS bambi.api_configurations (
     CONSTRAINT revoked_key_is_gone CHECK
         (status <> 'revoked' OR encrypted_api_key = ''),
     CONSTRAINT configuration_settings_are_an_object CHECK
-        (jsonb_typeof(settings) = 'object')
+        (jsonb_typeof(settings) = 'object'),
+    CONSTRAINT configuration_limit_is_positive CHECK (max_in_flight > 0)
 );
 COMMENT ON TABLE bambi.api_configurations IS
     'Keys of users for providers. A removed key leaves its row, without the '
@@ -115,6 +117,8 @@ COMMENT ON COLUMN bambi.api_configurations.status IS
     'removed by its owner.';
 COMMENT ON COLUMN bambi.api_configurations.last_error IS
     'What the provider last said against it, scrubbed.';
+COMMENT ON COLUMN bambi.api_configurations.max_in_flight IS
+    'Most calls with it that run at a time; NULL: as the provider has it.';
 
 CREATE UNIQUE INDEX IF NOT EXISTS configuration_name_once_per_user
     ON bambi.api_configurations (user_id, name) WHERE status <> 'revoked';
@@ -127,6 +131,13 @@ CREATE INDEX IF NOT EXISTS configuration_by_key_id
 CREATE INDEX IF NOT EXISTS configuration_to_validate
     ON bambi.api_configurations (last_validated_at)
     WHERE status IN ('valid', 'failing', 'unknown');
+
+CREATE INDEX IF NOT EXISTS configuration_with_limit
+    ON bambi.api_configurations (id) WHERE max_in_flight IS NOT NULL;
+
+CREATE OR REPLACE TRIGGER tell_worker_of_limits
+    AFTER UPDATE OF max_in_flight ON bambi.api_configurations
+    EXECUTE FUNCTION bambi_internal.tell_worker();
 
 -- EXPLAIN must not tell what others wrote, or whether they have a key too.
 ALTER TABLE bambi.api_configurations
@@ -148,14 +159,14 @@ CREATE POLICY service_reads ON bambi.api_configurations
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, provider_id, name, is_valid, last_validated_at,
               created_at, updated_at, settings, key_hint, key_fingerprint,
-              status, last_error)
+              status, last_error, max_in_flight)
     ON bambi.api_configurations TO bambi_user, bambi_service;  -- for the view
 
 CREATE OR REPLACE VIEW @extschema@.bambi_configurations
 WITH (security_invoker = true) AS
 SELECT id, user_id, provider_id, name, status, is_valid, last_validated_at,
        last_error, key_hint, settings, created_at, updated_at,
-       key_fingerprint
+       key_fingerprint, max_in_flight
   FROM bambi.api_configurations;
 COMMENT ON VIEW @extschema@.bambi_configurations IS
     'Your keys, without the keys: nobody can read those back.';
@@ -187,6 +198,9 @@ COMMENT ON COLUMN @extschema@.bambi_configurations.updated_at IS
     'When it was last changed.';
 COMMENT ON COLUMN @extschema@.bambi_configurations.key_fingerprint IS
     'Tells whether two keys are the same, and nothing else.';
+COMMENT ON COLUMN @extschema@.bambi_configurations.max_in_flight IS
+    'Most calls with it that run at a time (bambi_set_key_limit); null: as '
+    'the provider has it.';
 ALTER VIEW @extschema@.bambi_configurations OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_configurations');

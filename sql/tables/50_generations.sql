@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS bambi.image_generations (
     provider_request_id  text,
     started_at           timestamptz,
     finished_at          timestamptz,
+    cost_source          text,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT generation_belongs_to_user
@@ -42,6 +43,8 @@ CREATE TABLE IF NOT EXISTS bambi.image_generations (
     CONSTRAINT generation_status_is_known CHECK
         (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled',
                     'uncertain', 'held')),
+    CONSTRAINT generation_cost_source_is_known CHECK
+        (cost_source IN ('provider', 'tokens', 'table')),
     CONSTRAINT generation_parameters_are_an_object CHECK
         (jsonb_typeof(parameters) = 'object'),
     CONSTRAINT progress_is_a_percentage CHECK (progress BETWEEN 0 AND 100)
@@ -80,9 +83,10 @@ COMMENT ON COLUMN bambi.image_generations.attempts IS
 COMMENT ON COLUMN bambi.image_generations.progress IS
     'Percent.';
 COMMENT ON COLUMN bambi.image_generations.cost_estimate IS
-    'What it was thought to cost when it was queued; NULL: not known.';
+    'What it was thought to cost by the prices of when it was queued; NULL: '
+    'not known.';
 COMMENT ON COLUMN bambi.image_generations.cost IS
-    'What it did cost, by the answer where that says so; NULL: not known.';
+    'What it did cost, as cost_source says; NULL: nothing, or not known.';
 COMMENT ON COLUMN bambi.image_generations.tokens_used IS
     'Tokens by the provider''s answer; NULL where it does not count any.';
 COMMENT ON COLUMN bambi.image_generations.quota_period IS
@@ -104,6 +108,10 @@ COMMENT ON COLUMN bambi.image_generations.started_at IS
     'When the last attempt was claimed.';
 COMMENT ON COLUMN bambi.image_generations.finished_at IS
     'When its end was known.';
+COMMENT ON COLUMN bambi.image_generations.cost_source IS
+    'Where cost is from. provider: the answer said it; tokens: those of the '
+    'answer at the prices of the moment that it was settled; table: the '
+    'estimate.';
 
 -- No index holds a column that settling a success changes, and a page has
 -- room for a second version of each of its rows: so settling needs no new
@@ -116,7 +124,7 @@ CREATE INDEX IF NOT EXISTS generations_of_configuration
 CREATE INDEX IF NOT EXISTS generations_of_model
     ON bambi.image_generations (model_id);
 CREATE INDEX IF NOT EXISTS generations_to_decide
-    ON bambi.image_generations (id) WHERE held_reason IS NOT NULL;
+    ON bambi.image_generations (user_id, id) WHERE held_reason IS NOT NULL;
 
 ALTER TABLE bambi.image_generations OWNER TO bambi_owner;
 ALTER TABLE bambi.image_generations ENABLE ROW LEVEL SECURITY;
@@ -132,7 +140,7 @@ GRANT SELECT (id, user_id, configuration_id, model_id, prompt, parameters,
               status, error_message, created_at, updated_at, attempts,
               progress, cost_estimate, cost, tokens_used, error_code,
               held_reason, cancel_requested_at, provider_request_id,
-              started_at, finished_at)
+              started_at, finished_at, cost_source)
     ON bambi.image_generations TO bambi_user, bambi_service;  -- for the view
 
 -- The planner knows everybody's values, and EXPLAIN shows what it makes of
@@ -142,82 +150,5 @@ ALTER TABLE bambi.image_generations
     ALTER parameters SET STATISTICS 0,
     ALTER error_message SET STATISTICS 0;
 
--- Made ahead, since a generation without its month cannot be queued.  A month
--- is made apart and attached, which locks the table less than PARTITION OF;
--- it still waits for whoever writes to the tables around, so it gives up soon
--- and is asked again.
-CREATE OR REPLACE FUNCTION bambi_internal.ensure_months(ahead integer)
-RETURNS integer
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '100ms'
-AS $$
-DECLARE
-    parent   CONSTANT regclass := 'bambi.image_generations'::regclass;
-    is_first CONSTANT boolean := NOT EXISTS (
-        SELECT FROM pg_inherits WHERE inhparent = parent);
-    month    timestamp;
-    leaf     text;
-BEGIN
-    FOR distance IN CASE WHEN is_first THEN -1 ELSE 0 END .. ahead
-    LOOP
-        month := date_trunc('month', now() AT TIME ZONE 'UTC')
-                 + distance * interval '1 month';
-        leaf := to_char(month, '"image_generations_"YYYY_MM');
-        CONTINUE WHEN EXISTS (
-            SELECT FROM pg_inherits
-             WHERE inhparent = parent
-               AND inhrelid = to_regclass(format('bambi.%I', leaf)));
-
-        BEGIN
-            -- as ATTACH does; an advisory lock could be held by anybody
-            LOCK TABLE ONLY bambi.image_generations
-                IN SHARE UPDATE EXCLUSIVE MODE;
-            CONTINUE WHEN EXISTS (      -- somebody made it meanwhile
-                SELECT FROM pg_inherits
-                 WHERE inhparent = parent
-                   AND inhrelid = to_regclass(format('bambi.%I', leaf)));
-
-            EXECUTE format(
-                'CREATE TABLE bambi.%I (LIKE bambi.image_generations '
-                'INCLUDING COMMENTS INCLUDING CONSTRAINTS INCLUDING DEFAULTS '
-                'INCLUDING GENERATED INCLUDING STORAGE) '
-                'WITH (fillfactor = 50)', leaf);
-            EXECUTE format(
-                'COMMENT ON TABLE bambi.%I IS %L', leaf,
-                to_char(month, '"Generations of "YYYY-MM" (UTC)."'));
-            IF current_user <> 'bambi_owner' THEN
-                EXECUTE format('ALTER TABLE bambi.%I OWNER TO bambi_owner',
-                               leaf);
-            END IF;
-            EXECUTE format('ALTER TABLE bambi.%I ENABLE ROW LEVEL SECURITY',
-                           leaf);
-            PERFORM bambi_internal.revoke_default_privileges(
-                        format('bambi.%I', leaf)::regclass);
-            EXECUTE format(
-                'ALTER TABLE bambi.%I ALTER prompt SET STATISTICS 0, '
-                'ALTER parameters SET STATISTICS 0, '
-                'ALTER error_message SET STATISTICS 0', leaf);
-            EXECUTE format(
-                'ALTER TABLE bambi.image_generations ATTACH PARTITION '
-                'bambi.%I FOR VALUES FROM (%L) TO (%L)', leaf,
-                @extschema@.bambi_uuid_floor(month AT TIME ZONE 'UTC'),
-                @extschema@.bambi_uuid_floor(
-                    (month + interval '1 month') AT TIME ZONE 'UTC'));
-        EXCEPTION
-            WHEN lock_not_available THEN
-                RETURN ahead - distance + 1;
-        END;
-    END LOOP;
-    RETURN 0;
-END
-$$;
-COMMENT ON FUNCTION bambi_internal.ensure_months(integer) IS
-    'Makes the partitions of this month (UTC) and of as many months ahead, '
-    'and at the very first call that of the month before. Returns how many '
-    'are still missing because a lock was not to be had at once: ask again '
-    'then. Where all are there it locks nothing.';
-ALTER FUNCTION bambi_internal.ensure_months(integer) OWNER TO bambi_owner;
-REVOKE ALL ON FUNCTION bambi_internal.ensure_months(integer) FROM PUBLIC;
-
+SELECT bambi_internal.bound_months('bambi.image_generations');
 SELECT bambi_internal.ensure_months(3);

@@ -4,6 +4,9 @@
 CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     id                uuid         NOT NULL,
     user_id           uuid         NOT NULL,
+    configuration_id  uuid,
+    provider_id       uuid         NOT NULL,
+    waits_for         uuid,
     turn              bigint       NOT NULL,
     attempt           integer      NOT NULL DEFAULT 0,
     tries             integer      NOT NULL DEFAULT 0,
@@ -15,6 +18,7 @@ CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     store             text,
     inputs            smallint     NOT NULL DEFAULT 0,
     input_bytes       integer      NOT NULL DEFAULT 0,
+    cost_estimate     numeric(14,6),
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT queued_generation_exists
@@ -36,6 +40,14 @@ COMMENT ON COLUMN bambi_internal.queue.id IS
     'The generation.';
 COMMENT ON COLUMN bambi_internal.queue.user_id IS
     'Whose.';
+COMMENT ON COLUMN bambi_internal.queue.configuration_id IS
+    'Key that it is sent with: api_configurations; NULL where none is needed.';
+COMMENT ON COLUMN bambi_internal.queue.provider_id IS
+    'Where it is sent: api_providers.';
+COMMENT ON COLUMN bambi_internal.queue.waits_for IS
+    'User, key or provider in whose lane it stands, because as many of its '
+    'calls run as its limit allows, or something of the same user stands '
+    'there; NULL: it stands in the line.';
 COMMENT ON COLUMN bambi_internal.queue.turn IS
     'Place in the line: tag of start-time fair queuing, by user and weight '
     'of the plan.';
@@ -60,11 +72,18 @@ COMMENT ON COLUMN bambi_internal.queue.inputs IS
     'Pictures that it edits, mask included.';
 COMMENT ON COLUMN bambi_internal.queue.input_bytes IS
     'Size of those that the database keeps and the worker hands over.';
+COMMENT ON COLUMN bambi_internal.queue.cost_estimate IS
+    'What it is thought to cost; as in image_generations, here for the sums '
+    'that budgets take of what is pending.';
 
 -- No index holds a column that a claim changes.
-CREATE INDEX IF NOT EXISTS queue_in_turn ON bambi_internal.queue (turn, id);
+CREATE INDEX IF NOT EXISTS queue_in_turn
+    ON bambi_internal.queue (turn, id) WHERE waits_for IS NULL;
+CREATE INDEX IF NOT EXISTS queue_in_lane
+    ON bambi_internal.queue (waits_for, user_id, id)
+    WHERE waits_for IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queue_of_user
-    ON bambi_internal.queue (user_id, turn);
+    ON bambi_internal.queue (user_id, waits_for, turn);
 CREATE INDEX IF NOT EXISTS queue_to_cancel
     ON bambi_internal.queue (id) WHERE cancel_requested;
 CREATE INDEX IF NOT EXISTS queue_to_wait
@@ -80,8 +99,9 @@ CREATE POLICY owner_reads ON bambi_internal.queue
 DROP POLICY IF EXISTS service_reads ON bambi_internal.queue;
 CREATE POLICY service_reads ON bambi_internal.queue
     FOR SELECT TO bambi_service USING (true);
-GRANT SELECT (id, user_id, claimed_by, claimed_at)
-    ON bambi_internal.queue TO bambi_user, bambi_service;  -- for the view
+GRANT SELECT (id, user_id, claimed_by, claimed_at, configuration_id,
+              cost_estimate)
+    ON bambi_internal.queue TO bambi_user, bambi_service;  -- for the views
 
 CREATE TABLE IF NOT EXISTS bambi_internal.idempotency_keys (
     user_id        uuid         NOT NULL,
@@ -146,7 +166,8 @@ SELECT g.id, g.user_id, g.configuration_id, g.model_id,
        g.updated_at, g.started_at, g.finished_at,
        round(extract(epoch FROM g.finished_at - g.created_at), 3) AS seconds,
        (SELECT e.advice FROM bambi.error_codes e
-         WHERE e.error_code = g.error_code) AS error_hint
+         WHERE e.error_code = g.error_code) AS error_hint,
+       g.cost_source
   FROM bambi.image_generations g;
 COMMENT ON VIEW @extschema@.bambi_generations IS
     'Your generations: what you asked for and what became of it.';
@@ -201,6 +222,9 @@ COMMENT ON COLUMN @extschema@.bambi_generations.seconds IS
     'From asking to the end.';
 COMMENT ON COLUMN @extschema@.bambi_generations.error_hint IS
     'What to do about what went wrong; bambi_errors tells more.';
+COMMENT ON COLUMN @extschema@.bambi_generations.cost_source IS
+    'Where cost is from. provider: the provider said it; tokens: its tokens at '
+    'the prices of then; table: the estimate.';
 ALTER VIEW @extschema@.bambi_generations OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_generations');

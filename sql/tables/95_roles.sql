@@ -102,8 +102,9 @@ BEGIN
       INTO open_views
       FROM pg_class c
      WHERE c.relkind = 'v'
-       AND c.relnamespace = '@extschema@'::regnamespace
-       AND c.relname LIKE 'bambi\_%'
+       AND (c.relnamespace = '@extschema@'::regnamespace
+            AND c.relname LIKE 'bambi\_%'
+            OR c.relnamespace = 'bambi_internal'::regnamespace)
        AND NOT EXISTS (
            SELECT FROM pg_options_to_table(c.reloptions) o
             WHERE o.option_name = 'security_invoker'

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * fault.c
- *		The names of faults, as tables and users know them.
+ *		The names of faults, as tables and users know them, and what HTTP
+ *		itself says of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,31 @@ static const char *const codes[] = {
 	[FAULT_CANCELLED] = "cancelled",
 	[FAULT_INTERNAL] = "internal",
 };
+
+FaultClass
+fault_of_status(long status)
+{
+	switch (status)
+	{
+		case 401:
+			return FAULT_INVALID_KEY;
+		case 402:
+			return FAULT_QUOTA_EXHAUSTED;
+		case 408:
+			return FAULT_TIMEOUT;
+		case 429:
+			return FAULT_RATE_LIMITED;
+		case 400:
+		case 405:
+		case 413:
+		case 414:
+		case 415:
+		case 422:
+			return FAULT_BAD_REQUEST;
+		default:
+			return status >= 500 ? FAULT_PROVIDER_UNAVAILABLE : FAULT_UNKNOWN;
+	}
+}
 
 /* NULL for FAULT_NONE. */
 const char *

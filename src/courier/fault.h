@@ -57,6 +57,12 @@ typedef struct Fault
 	char		message[FAULT_MESSAGE_MAX + 1]; /* scrubbed, for the user */
 } Fault;
 
+/*
+ * What an HTTP status of 400 or more means where nothing else is said.  403
+ * and 404 say different things at different providers, so they are unknown.
+ */
+extern FaultClass fault_of_status(long status);
+
 /* As in image_generations.error_code: "invalid_key", "rate_limited", ... */
 extern const char *fault_code(FaultClass class);
 

@@ -64,8 +64,8 @@ url_join(Arena *arena, const char *base, const char *location)
 	return joined;
 }
 
-static bool
-has_control_character(const char *text)
+bool
+url_has_control_character(const char *text)
 {
 	for (; *text != '\0'; text++)
 	{
@@ -95,7 +95,7 @@ url_is_base(const char *text)
 
 	/* as it stands: what needs encoding comes encoded */
 	return strpbrk(text, " \"<>?#\\^`{|}") == NULL &&
-		!has_control_character(text) && strstr(text, "//") == NULL &&
+		!url_has_control_character(text) && strstr(text, "//") == NULL &&
 		strstr(text, "/.") == NULL &&
 		(text[0] == '\0' || text[strlen(text) - 1] != '/');
 }

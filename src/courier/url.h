@@ -30,6 +30,9 @@ extern bool url_read(Arena *arena, const char *text, Url *url);
 extern const char *url_join(Arena *arena, const char *base,
 							const char *location);
 
+/* Which has no place in an address, nor in a part of one. */
+extern bool url_has_control_character(const char *text);
+
 /* Whether an address can be put before a path: "https://host/path". */
 extern bool url_is_base(const char *text);
 

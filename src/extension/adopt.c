@@ -52,6 +52,7 @@ typedef struct Orphan
 	pg_uuid_t	user;
 	pg_uuid_t	incarnation;
 	int32		attempt;
+	BambiParties parties;
 } Orphan;
 
 static char *
@@ -193,13 +194,17 @@ is_in_table(const Orphan *orphan)
 	return false;
 }
 
-/* True if the call of this claim still runs. */
+/* True if it must be looked at again; *runs: the call may still run. */
 static bool
-decide(const Orphan *orphan)
+decide(const Orphan *orphan, bool *runs)
 {
 	DirectoryState state;
 
-	if (is_in_table(orphan) || bambi_calls.used >= BAMBI_MAX_IN_FLIGHT)
+	*runs = false;
+	if (is_in_table(orphan))
+		return true;
+	*runs = true;
+	if (bambi_calls.used >= BAMBI_MAX_IN_FLIGHT)
 		return true;
 
 	/*
@@ -207,11 +212,13 @@ decide(const Orphan *orphan)
 	 * that comes in between would be missed.
 	 */
 	state = look_at(directory_of(&orphan->incarnation));
+	*runs = false;
 	if (state != DIRECTORY_MISSING && adopt_answer(orphan))
 		return false;
 	switch (state)
 	{
 		case DIRECTORY_LOCKED:
+			*runs = true;
 			return true;
 		case DIRECTORY_ENDED:
 			bambi_call_conclude(call_of_orphan(orphan), RESULT_WAIT,
@@ -221,6 +228,20 @@ decide(const Orphan *orphan)
 			conclude_dead(orphan);
 			return false;
 	}
+}
+
+static void
+read_parties(Orphan *orphan, uint64 row)
+{
+	BambiParties *parties = &orphan->parties;
+	bool		is_null;
+	Datum		key = bambi_result(row, 5, &is_null);
+
+	parties->user = orphan->user;
+	parties->has_key = !is_null;
+	if (!is_null)
+		parties->key = *DatumGetUUIDP(key);
+	parties->provider = *DatumGetUUIDP(bambi_result(row, 6, &is_null));
 }
 
 static Orphan *
@@ -239,6 +260,7 @@ read_orphans(int *count)
 		orphans[row].attempt = DatumGetInt32(bambi_result(row, 3, &is_null));
 		orphans[row].incarnation = *DatumGetUUIDP(bambi_result(row, 4,
 															   &is_null));
+		read_parties(&orphans[row], row);
 	}
 	*count = (int) rows;
 	return orphans;
@@ -306,13 +328,23 @@ bambi_adopt(TimestampTz now)
 	Orphan	   *orphans = read_orphans(&count);
 	Size		bytes = bambi_calls.answered_bytes;
 	bool		must_look_again = false;
+	bool		is_full = false;
+	BambiParties *running = palloc((count + 1) * sizeof(BambiParties));
+	int			running_count = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (bambi_calls.answered_bytes - bytes >= ADOPT_BYTES)
-			return in_ms(now, SETTLE_FIRST_MS);
-		must_look_again |= decide(&orphans[i]);
+		bool		runs = true;
+
+		is_full |= bambi_calls.answered_bytes - bytes >= ADOPT_BYTES;
+		if (!is_full)
+			must_look_again |= decide(&orphans[i], &runs);
+		if (runs)
+			running[running_count++] = orphans[i].parties;
 	}
+	bambi_parties_set_others(running, running_count);
+	if (is_full)
+		return in_ms(now, SETTLE_FIRST_MS);
 	must_look_again |= remove_old_directories(orphans, count);
 
 	/* their directories go when their claims have been settled */

@@ -28,6 +28,7 @@ typedef struct BambiAgenda
 	TimestampTz delayed_at;		/* a generation's not_before */
 	TimestampTz check_at;		/* for rows that a claim passed by */
 	TimestampTz settle_at;		/* for rows that a settle passed by */
+	TimestampTz months_at;		/* partitions are to be made ahead */
 	TimestampTz maintain_at;
 	TimestampTz courier_at;		/* start it, when there is none */
 	TimestampTz errands_at;		/* something may be due in the outbox */

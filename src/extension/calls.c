@@ -81,9 +81,19 @@ forget_answer(BambiCall *call)
 	call->bytes = 0;
 }
 
+/* It is off the wire. */
+static void
+stop_running(BambiCall *call)
+{
+	if (call->is_counted)
+		bambi_parties_count(&call->parties, -1);
+	call->is_counted = false;
+}
+
 void
 bambi_call_remove(BambiCall *call)
 {
+	stop_running(call);
 	if (call->is_answered)
 	{
 		dlist_delete(&call->node);
@@ -167,6 +177,7 @@ bambi_call_of_tag(uint64 tag)
 static void
 become_answered(BambiCall *call, uint32 result)
 {
+	stop_running(call);
 	call->result = result;
 	call->is_answered = true;
 	call->answered_at = GetCurrentTimestamp();

@@ -15,6 +15,7 @@
 #include "utils/uuid.h"
 
 #include "courier_link.h"
+#include "lanes.h"
 #include "settings.h"
 
 /* Pictures up to this many bytes are settled in a batch, by array. */
@@ -38,6 +39,8 @@ typedef struct BambiCall
 	uint64		tag;			/* slot number, sequence above */
 	pg_uuid_t	id;
 	pg_uuid_t	user;
+	BambiParties parties;		/* unless it is adopted */
+	bool		is_counted;		/* among what runs of them */
 	pg_uuid_t	incarnation;	/* that claimed it */
 	int32		attempt;
 	bool		key_is_valid;	/* the configuration was known to be good */

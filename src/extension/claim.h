@@ -19,6 +19,9 @@
  */
 extern int	bambi_claim(int wanted, TimestampTz now);
 
+/* ... unless it was cut short, and goes on in the next turn. */
+extern bool bambi_claim_was_cut(void);
+
 /* The claims of a turn that aborted: as if they had never been. */
 extern void bambi_claim_forget(void);
 

@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "client.h"
+#include "months.h"
 #include "refuse.h"
 #include "statements.h"
 
@@ -28,6 +29,12 @@ bambi_client_call(PGFunction body, FunctionCallInfo fcinfo)
 	}
 	PG_CATCH();
 	{
+		if (bambi_month_is_missing(caller))
+		{
+			MemoryContextSwitchTo(caller);
+			FlushErrorState();
+			bambi_month_refuse();
+		}
 		bambi_refuse_conflict(caller);
 	}
 	PG_END_TRY();

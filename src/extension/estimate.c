@@ -18,8 +18,6 @@
 #include "refuse.h"
 #include "request.h"
 
-#define CURRENCY	"USD"
-
 /* Columns of the result. */
 enum
 {
@@ -48,7 +46,7 @@ result(FunctionCallInfo fcinfo, const BambiEstimate *estimate)
 	values[EXPECTED] = NumericGetDatum(estimate->expected);
 	values[HIGH] = NumericGetDatum(estimate->high);
 	nulls[LOW] = nulls[EXPECTED] = nulls[HIGH] = (estimate->high == NULL);
-	values[IN_CURRENCY] = CStringGetTextDatum(CURRENCY);
+	values[IN_CURRENCY] = CStringGetTextDatum(BAMBI_CURRENCY);
 	values[IS_COMPLETE] = BoolGetDatum(estimate->is_complete);
 
 	tuple = heap_form_tuple(BlessTupleDesc(description), values, nulls);

@@ -3,7 +3,9 @@
  * generate.c
  *		bambi_generate and bambi_edit: from a call to a row in the queue.
  *
- * Two statements do it: one reads all that decides, one reserves and queues.
+ * Three statements do it: one reads all that decides, one reserves, and so
+ * locks the user's row, one queues behind what is queued of the user's by then.
+ * Where there is a budget, a fourth one judges what that has come to.
  * Pictures to edit are kept beside what was queued, before the commit.
  * An idempotency key takes some more, so that of two sessions that ask the
  * same at once, one queues and the other gets the same id.
@@ -17,9 +19,11 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "budget.h"
 #include "client.h"
 #include "edit_inputs.h"
 #include "identity.h"
+#include "months.h"
 #include "point.h"
 #include "refuse.h"
 #include "request.h"
@@ -32,8 +36,7 @@
 #define LONGEST_KEY		255
 
 /* What a statement of queuing takes. */
-#define QUEUE_VALUES	14
-#define MORE_VALUES		2		/* where it reserves, too */
+#define QUEUE_VALUES	16
 
 /* Keys that others delete while we look for them: an accident, not a rule. */
 #define MOST_LOOKS		10
@@ -133,14 +136,19 @@ take_idempotency_key(FunctionCallInfo fcinfo, int n, const char *path)
 	return key;
 }
 
-/* The values from $6 on that both statements of queuing take. */
+/* The values that both statements of queuing take. */
 static void
-set_values(const Call *call, Datum *values, char *nulls)
+set_values(const Call *call, const pg_uuid_t *id, TimestampTz period,
+		   Datum *values, char *nulls)
 {
 	const BambiRequest *request = &call->request;
 	const BambiEditInputs *inputs = call->inputs;
 
 	memset(nulls, ' ', QUEUE_VALUES);
+	values[0] = UUIDPGetDatum(&request->user);
+	values[1] = UUIDPGetDatum(id);
+	values[2] = TimestampTzGetDatum(period);
+	nulls[3] = nulls[4] = 'n';
 	values[5] = UUIDPGetDatum(request->paid_with);
 	if (request->paid_with == NULL)
 		nulls[5] = 'n';
@@ -150,33 +158,37 @@ set_values(const Call *call, Datum *values, char *nulls)
 	values[9] = NumericGetDatum(request->estimate);
 	if (request->estimate == NULL)
 		nulls[9] = 'n';
-	values[10] = Int64GetDatum(bambi_next_turn(request->has_turn,
-											   request->turn,
-											   request->quota.weight));
-	values[11] = CStringGetTextDatum(request->quota.plan);
-	values[12] = Int16GetDatum(inputs ? inputs->count + inputs->has_mask : 0);
-	values[13] = Int32GetDatum(inputs ? inputs->kept_bytes : 0);
+	values[10] = CStringGetTextDatum(request->quota.plan);
+	values[11] = Int64GetDatum(bambi_virtual_time());
+	values[12] = Int64GetDatum(bambi_turn_step(request->quota.weight));
+	values[13] = UUIDPGetDatum(request->provider);
+	values[14] = Int16GetDatum(inputs ? inputs->count + inputs->has_mask : 0);
+	values[15] = Int32GetDatum(inputs ? inputs->kept_bytes : 0);
 }
 
-/* Reserves and queues in one statement. */
+/* After either of them. */
+static void
+tell_worker(void)
+{
+	bool		is_null;
+
+	bambi_queued_at_commit(DatumGetInt64(bambi_result(0, 1, &is_null)));
+}
+
 static void
 queue(const Call *call, const pg_uuid_t *id)
 {
 	const BambiRequest *request = &call->request;
-	const BambiQuota *quota = &request->quota;
-	BambiStatement *statement = &bambi_client_queue;
-	Datum		values[QUEUE_VALUES + MORE_VALUES];
-	char		nulls[QUEUE_VALUES + MORE_VALUES];
+	TimestampTz period;
+	Datum		values[QUEUE_VALUES];
+	char		nulls[QUEUE_VALUES];
 
-	set_values(call, values, nulls);
-	values[0] = UUIDPGetDatum(&request->user);
-	values[1] = UUIDPGetDatum(id);
-	bambi_quota_values(quota, request->now, &values[2], &nulls[2],
-					   &values[QUEUE_VALUES], &nulls[QUEUE_VALUES]);
-	if (quota->is_subscribed || quota->per_minute > 0)
-		statement = &bambi_client_queue_limited;
-	if (bambi_execute(statement, values, nulls) == 0)
+	if (!bambi_quota_reserve(&request->user, &request->quota, request->now,
+							 &period))
 		bambi_quota_refuse(&request->user);
+	set_values(call, id, period, values, nulls);
+	bambi_execute(&bambi_client_queue, values, nulls);
+	tell_worker();
 }
 
 /* The generation that the key was used for, if it was. */
@@ -209,13 +221,14 @@ try_to_queue(const Call *call, const pg_uuid_t *id, TimestampTz period)
 	SET_VARSIZE(hash, VARHDRSZ + sizeof(RequestHash));
 	memcpy(VARDATA(hash), once->hash, sizeof(RequestHash));
 
-	set_values(call, values, nulls);
-	values[0] = UUIDPGetDatum(&call->request.user);
-	values[1] = UUIDPGetDatum(id);
-	values[2] = TimestampTzGetDatum(period);
+	set_values(call, id, period, values, nulls);
 	values[3] = CStringGetTextDatum(once->key);
 	values[4] = PointerGetDatum(hash);
-	return bambi_execute(&bambi_client_queue_once, values, nulls) > 0;
+	nulls[3] = nulls[4] = ' ';
+	if (bambi_execute(&bambi_client_queue_once, values, nulls) == 0)
+		return false;
+	tell_worker();
+	return true;
 }
 
 /*
@@ -305,6 +318,7 @@ enqueue(Call *call)
 
 	resolve(call);
 	bambi_uuid_make(&id);
+	bambi_month_require(&id);
 	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
 	if (call->once.key)
 		is_new = queue_once(call, &id);
@@ -312,6 +326,9 @@ enqueue(Call *call)
 		queue(call, &id);
 	if (is_new)
 		bambi_request_require_place(request);
+	if (is_new && request->has_budget)
+		bambi_budget_require(&request->user, request->paid_with,
+							 &request->price);
 	if (is_new && call->inputs)
 		bambi_edit_inputs_store(call->inputs, &request->user, &id);
 

@@ -10,11 +10,15 @@
  */
 #include "postgres.h"
 
+#include "client.h"
 #include "key_check.h"
 #include "refuse.h"
+#include "settings.h"
 #include "shmem.h"
 #include "statements_keys.h"
 #include "uuid.h"
+
+PG_FUNCTION_INFO_V1(bambi_revalidate_keys);
 
 /* In values[2] and [3] as the statements take them; false if there are none. */
 static bool
@@ -73,4 +77,46 @@ bambi_key_check(const pg_uuid_t *configuration, const pg_uuid_t *user,
 	count_check(user, now);
 	bambi_key_check_later(configuration, user);
 	bambi_wake_at_commit(BAMBI_WAKE_ERRAND);
+}
+
+int
+bambi_key_check_due(TimestampTz now)
+{
+	Datum		values[] = {
+		TimestampTzGetDatum(now - bambi_key_validation_days * USECS_PER_DAY),
+		Int32GetDatum(BAMBI_MOST_KEY_CHECKS)
+	};
+	pg_uuid_t	ids[BAMBI_MOST_KEY_CHECKS];
+	pg_uuid_t	users[BAMBI_MOST_KEY_CHECKS];
+	int			count;
+	bool		is_null;
+
+	if (bambi_key_validation_days == 0)
+		return 0;
+	count = (int) bambi_execute(&bambi_key_due, values, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = *DatumGetUUIDP(bambi_result(i, 1, &is_null));
+		users[i] = *DatumGetUUIDP(bambi_result(i, 2, &is_null));
+	}
+	for (int i = 0; i < count; i++)
+		bambi_key_check_later(&ids[i], &users[i]);
+	return count;
+}
+
+/* No argument.  Gives how many were queued. */
+static Datum
+revalidate_keys(PG_FUNCTION_ARGS)
+{
+	int			count = bambi_key_check_due(GetCurrentTimestamp());
+
+	if (count > 0)
+		bambi_wake_at_commit(BAMBI_WAKE_ERRAND);
+	PG_RETURN_INT32(count);
+}
+
+Datum
+bambi_revalidate_keys(PG_FUNCTION_ARGS)
+{
+	return bambi_client_call(revalidate_keys, fcinfo);
 }

@@ -19,8 +19,17 @@
 extern void bambi_key_check(const pg_uuid_t *configuration,
 							const pg_uuid_t *user, TimestampTz now);
 
-/* The worker's own: it counts for nobody, and wakes nobody. */
+/* The machinery's own: it counts for nobody, and wakes nobody. */
 extern void bambi_key_check_later(const pg_uuid_t *configuration,
 								  const pg_uuid_t *user);
+
+/* Queued at a time, so that no provider sees all keys at once. */
+#define BAMBI_MOST_KEY_CHECKS	8
+
+/*
+ * Queues checks of keys of which nothing was heard for
+ * bambi.key_validation_days, and gives how many.
+ */
+extern int	bambi_key_check_due(TimestampTz now);
 
 #endif							/* BAMBI_KEY_CHECK_H */

@@ -66,8 +66,12 @@ bambi_key_release_held(const pg_uuid_t *configuration, const pg_uuid_t *user,
 	uint64		rows = bambi_execute(&bambi_key_release, values, NULL);
 
 	tell_waiters(rows);
-	if (rows > 0)
-		bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		is_null;
+
+		bambi_queued_at_commit(DatumGetInt64(bambi_result(row, 2, &is_null)));
+	}
 }
 
 void

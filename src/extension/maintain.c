@@ -1,74 +1,58 @@
 /*-------------------------------------------------------------------------
  *
  * maintain.c
- *		What comes round by the calendar: months ahead, write-offs, checks of
- *		keys of which nothing was heard for long, a new master key.
+ *		What comes round by the calendar: write-offs, checks of keys of which
+ *		nothing was heard for long, a new master key.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "agenda.h"
+#include "client.h"
 #include "key_check.h"
 #include "key_life.h"
 #include "maintain.h"
+#include "months.h"
 #include "rotate.h"
-#include "settings.h"
-#include "statements_keys.h"
+#include "shmem.h"
 #include "statements_worker.h"
 #include "transaction.h"
 
-#define EVERY_MS			(24 * 60 * 60 * 1000)
-#define MONTHS_AHEAD		3
+#define EVERY_MS	(24 * 60 * 60 * 1000)
 #define AGAIN_MS	(60 * 1000)
 
-/* Checked at a time, so that no provider sees all keys at once. */
-#define MOST_CHECKS	8
+PG_FUNCTION_INFO_V1(bambi_maintain_now);
 
 static void
 queue_key_checks(TimestampTz now)
 {
-	Datum		values[] = {
-		TimestampTzGetDatum(now - bambi_key_validation_days * USECS_PER_DAY),
-		Int32GetDatum(MOST_CHECKS)
-	};
-	pg_uuid_t	ids[MOST_CHECKS];
-	pg_uuid_t	users[MOST_CHECKS];
-	int			count;
-	bool		is_null;
+	int			count = bambi_key_check_due(now);
 
-	if (bambi_key_validation_days == 0)
-		return;
-	count = (int) bambi_execute(&bambi_key_due, values, NULL);
-	for (int i = 0; i < count; i++)
-	{
-		ids[i] = *DatumGetUUIDP(bambi_result(i, 1, &is_null));
-		users[i] = *DatumGetUUIDP(bambi_result(i, 2, &is_null));
-	}
-	for (int i = 0; i < count; i++)
-		bambi_key_check_later(&ids[i], &users[i]);
 	if (count > 0)
 		bambi_agenda.errands_at = now;
-	if (count == MOST_CHECKS)
+	if (count == BAMBI_MOST_KEY_CHECKS)
 		sooner(&bambi_agenda.maintain_at, in_ms(now, AGAIN_MS));
+}
+
+static uint64
+write_off(TimestampTz now)
+{
+	Datum		values[] = {
+		TimestampTzGetDatum(now - BAMBI_WRITE_OFF_AFTER), TimestampTzGetDatum(now)
+	};
+
+	return bambi_execute(&bambi_worker_write_off, values, NULL);
 }
 
 static void
 maintain(TimestampTz now)
 {
-	Datum		months[] = {Int32GetDatum(MONTHS_AHEAD)};
-	Datum		before[] = {
-		TimestampTzGetDatum(now - BAMBI_WRITE_OFF_AFTER), TimestampTzGetDatum(now)
-	};
 	bool		is_null;
 	Datum		oldest;
 	uint64		written_off;
 
-	/* Somebody may hold a lock for a moment; there is time for it. */
-	bambi_execute(&bambi_worker_ensure_months, months, NULL);
-	if (DatumGetInt32(bambi_result(0, 1, &is_null)) > 0)
-		bambi_agenda.maintain_at = in_ms(now, AGAIN_MS);
-	written_off = bambi_execute(&bambi_worker_write_off, before, NULL);
+	written_off = write_off(now);
 	if (written_off > 0)
 		ereport(LOG,
 				(errmsg("bambi wrote off " UINT64_FORMAT
@@ -97,4 +81,31 @@ bambi_maintain(TimestampTz now)
 	bambi_agenda.maintain_at = in_ms(now, EVERY_MS);
 	if (!bambi_in_transaction(maintain, now))
 		bambi_agenda.maintain_at = in_ms(now, AGAIN_MS);
+}
+
+/*
+ * No argument.  Gives how many generations were written off.  The worker does
+ * what only it can do.
+ */
+static Datum
+maintain_now(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint64		written_off = 0;
+	uint64		count;
+
+	if (!bambi_months_make())
+		ereport(WARNING,
+				(errmsg("not all months ahead could be made"),
+				 errdetail("Somebody holds a lock; the worker tries again.")));
+	while ((count = write_off(now)) > 0)
+		written_off += count;
+	bambi_wake_at_commit(BAMBI_WAKE_MAINTAIN);
+	PG_RETURN_INT64(written_off);
+}
+
+Datum
+bambi_maintain_now(PG_FUNCTION_ARGS)
+{
+	return bambi_client_call(maintain_now, fcinfo);
 }

@@ -14,8 +14,8 @@
 #define BAMBI_WRITE_OFF_AFTER	(USECS_PER_DAY)
 
 /*
- * Makes the months ahead, writes off what stayed uncertain and has keys
- * checked, if it is time for that; notes when it is again.
+ * Writes off what stayed uncertain and has keys checked, if it is time for
+ * that; notes when it is again.
  */
 extern void bambi_maintain(TimestampTz now);
 

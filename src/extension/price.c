@@ -258,6 +258,42 @@ calls_for(const BambiModel *model, int pictures)
 		(int) ((pictures + most - 1) / most) : 1;
 }
 
+static bool
+has_price(const BambiPriceList *list, const JsonbValue *unit)
+{
+	return unit->type != jbvString ||
+		price_of(list, pnstrdup(unit->val.string.val,
+								unit->val.string.len)) != NULL;
+}
+
+/* Whether all units have a price that an object bills, if it bills any. */
+static bool
+bills_have_prices(JsonbContainer *object, const BambiPriceList *list)
+{
+	JsonbContainer *bills = bambi_document_container(object, "bills");
+
+	if (bills == NULL)
+		return true;
+	for (uint32 i = 0; i < JsonContainerSize(bills); i++)
+	{
+		if (!has_price(list, getIthJsonbValueFromContainer(bills, i)))
+			return false;
+	}
+	return true;
+}
+
+/* Whether what is charged beside the pictures is known. */
+static bool
+rest_has_prices(const BambiModel *model, const BambiPriceList *list,
+				bool is_edit)
+{
+	JsonbContainer *root = &model->capabilities->root;
+	JsonbContainer *edits = bambi_document_container(root, "inputs");
+
+	return bills_have_prices(root, list) &&
+		(!is_edit || edits == NULL || bills_have_prices(edits, list));
+}
+
 /* What each call reads: the prompt, and the pictures to edit. */
 static Numeric
 cost_of_reading(BambiEstimate *estimate, const BambiPriceList *list,
@@ -310,7 +346,8 @@ bambi_price_estimate(BambiEstimate *estimate, const BambiPriceList *list,
 		bambi_parameters_are_unpriced(model, parameters))
 		return;
 
-	estimate->is_complete = !candidates.has_unknown;
+	estimate->is_complete = !candidates.has_unknown &&
+		rest_has_prices(model, list, inputs > 0);
 	reading = cost_of_reading(estimate, list, calls_for(model, pictures),
 							  prompt_length, inputs);
 	partial = cost_of_partial_images(estimate, list, parameters, pictures);

@@ -13,7 +13,10 @@
 
 #include "parameters.h"
 
-/* A row of bambi.model_prices that holds now, in USD. */
+/* The only one that prices are looked up in. */
+#define BAMBI_CURRENCY	"USD"
+
+/* A row of bambi.model_prices that holds now, in BAMBI_CURRENCY. */
 typedef struct BambiPrice
 {
 	const char *unit;
@@ -28,7 +31,7 @@ typedef struct BambiPriceList
 	BambiPrice *prices;
 } BambiPriceList;
 
-/* USD, rounded to six places; all three are NULL where nothing is known. */
+/* BAMBI_CURRENCY, rounded to six places; all three are NULL where nothing is known. */
 typedef struct BambiEstimate
 {
 	Numeric		low;

@@ -103,39 +103,58 @@ end_of_next(const BambiQuota *quota, TimestampTz now)
 	return end;
 }
 
-void
-bambi_quota_values(const BambiQuota *quota, TimestampTz now, Datum values[3],
-				   char nulls[3], Datum more[2], char more_nulls[2])
-{
-	memset(nulls, ' ', 3);
-	values[0] = TimestampTzGetDatum(now);
-	values[1] = TimestampTzGetDatum(end_of_next(quota, now));
-	values[2] = Int32GetDatum(quota->limit);
-	if (!quota->is_limited)
-		nulls[2] = 'n';
+#define PERIOD_VALUES	6
 
-	more[0] = TimestampTzGetDatum(quota->subscription_start);
-	more_nulls[0] = quota->is_subscribed ? ' ' : 'n';
-	more[1] = Int32GetDatum(quota->per_minute);
-	more_nulls[1] = quota->per_minute > 0 ? ' ' : 'n';
+/* What bambi_client_reserve takes, and without the last what begins a period. */
+static void
+set_values(const pg_uuid_t *user, const BambiQuota *quota, TimestampTz now,
+		   Datum values[PERIOD_VALUES], char nulls[PERIOD_VALUES])
+{
+	memset(nulls, ' ', PERIOD_VALUES);
+	values[0] = UUIDPGetDatum(user);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = TimestampTzGetDatum(end_of_next(quota, now));
+	values[3] = Int32GetDatum(quota->limit);
+	if (!quota->is_limited)
+		nulls[3] = 'n';
+	values[4] = TimestampTzGetDatum(quota->subscription_start);
+	if (!quota->is_subscribed)
+		nulls[4] = 'n';
+	values[5] = Int32GetDatum(quota->per_minute);
+	if (quota->per_minute == 0)
+		nulls[5] = 'n';
 }
 
 bool
 bambi_quota_reserve(const pg_uuid_t *user, const BambiQuota *quota,
 					TimestampTz now, TimestampTz *period)
 {
-	Datum		values[7];
-	char		nulls[8] = "       ";
+	Datum		values[PERIOD_VALUES];
+	char		nulls[PERIOD_VALUES];
 	bool		is_null;
+	bool		is_plain = !quota->is_subscribed && quota->per_minute == 0;
 
-	values[0] = UUIDPGetDatum(user);
-	values[1] = UUIDPGetDatum(user);
-	bambi_quota_values(quota, now, &values[2], &nulls[2], &values[5],
-					   &nulls[5]);
-	if (bambi_execute(&bambi_client_reserve, values, nulls) == 0)
+	set_values(user, quota, now, values, nulls);
+	if (bambi_execute(is_plain ? &bambi_client_reserve :
+					  &bambi_client_reserve_limited, values, nulls) == 0)
 		return false;
 	*period = DatumGetTimestampTz(bambi_result(0, 1, &is_null));
 	return true;
+}
+
+bool
+bambi_quota_begin_period(const pg_uuid_t *user, TimestampTz now)
+{
+	Datum		who[] = {UUIDPGetDatum(user), TimestampTzGetDatum(now)};
+	Datum		values[PERIOD_VALUES];
+	char		nulls[PERIOD_VALUES];
+	BambiQuota	quota;
+
+	if (bambi_execute(&bambi_client_quota, who, NULL) == 0)
+		return false;
+	bambi_quota_read(&quota, now);
+	set_values(user, &quota, now, values, nulls);
+	return bambi_execute(&bambi_client_begin_period, values, nulls) > 0;
 }
 
 void

@@ -40,21 +40,18 @@ typedef struct BambiQuota
 extern void bambi_quota_read(BambiQuota *quota, TimestampTz now);
 
 /*
- * The values that RESERVE takes: now, end of a new period and limit in
- * values[0] to [2]; the start of the subscription's period and the limit in a
- * minute in more[0] and [1].
- */
-extern void bambi_quota_values(const BambiQuota *quota, TimestampTz now,
-							   Datum values[3], char nulls[3],
-							   Datum more[2], char more_nulls[2]);
-
-/*
  * Takes one generation from the user's quota and sets the period that it was
  * taken from; false if none is left.
  */
 extern bool bambi_quota_reserve(const pg_uuid_t *user,
 								const BambiQuota *quota, TimestampTz now,
 								TimestampTz *period);
+
+/*
+ * Begins the period that runs, if the user's row still tells of one that is
+ * over; whoever reserves does so by that.  True if it did.
+ */
+extern bool bambi_quota_begin_period(const pg_uuid_t *user, TimestampTz now);
 
 /* Takes back what this transaction has just reserved, as if it had not. */
 extern void bambi_quota_unreserve(const pg_uuid_t *user,

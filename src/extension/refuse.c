@@ -124,6 +124,12 @@ bambi_refuse_for_now(BambiReason number, int seconds, const char *message,
 	pg_unreachable();
 }
 
+bool
+bambi_refused_for_now(int sqlstate)
+{
+	return sqlstate == sqlstate_of(&reasons[BAMBI_TRY_LATER]);
+}
+
 void
 bambi_refuse_conflict(MemoryContext context)
 {

@@ -45,6 +45,9 @@ extern void bambi_refuse_for_now(BambiReason reason, int seconds,
 								 const char *hint)
 			pg_attribute_noreturn();
 
+/* Whether an error is BAMBI_TRY_LATER. */
+extern bool bambi_refused_for_now(int sqlstate);
+
 /*
  * For PG_CATCH of every function that clients call: raises the caught error
  * again, a deadlock or serialization failure as BAMBI_TRY_LATER, because

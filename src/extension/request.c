@@ -23,8 +23,8 @@
 /* Columns of bambi_client_look behind those of bambi_quota_read. */
 enum
 {
-	LAST_TURN = BAMBI_QUOTA_COLUMNS + 1,
-	MODEL,
+	MODEL = BAMBI_QUOTA_COLUMNS + 1,
+	PROVIDER,
 	PROVIDER_SLUG,
 	MODEL_NAME,
 	MODEL_IS_USABLE,
@@ -39,7 +39,8 @@ enum
 	PRICE_QUALITIES,
 	PRICE_AMOUNTS,
 	MOST_WAITING,
-	WAITING
+	WAITING,
+	HAS_BUDGET
 };
 
 void
@@ -111,7 +112,6 @@ bambi_request_look(BambiRequest *request)
 	const char *slash = name ? strchr(name, '/') : NULL;
 	Datum		values[7];
 	char		nulls[8] = "       ";
-	bool		is_null;
 
 	values[0] = UUIDPGetDatum(&request->user);
 	set_text(&values[1], &nulls[1], name);
@@ -128,9 +128,7 @@ bambi_request_look(BambiRequest *request)
 	bambi_quota_read(&request->quota, request->now);
 	if (!request->quota.is_active)
 		bambi_refuse_not_signed_in();
-
-	request->turn = DatumGetInt64(bambi_result(0, LAST_TURN, &is_null));
-	request->has_turn = !is_null;
+	request->has_budget = truth(0, HAS_BUDGET);
 }
 
 static void
@@ -227,6 +225,7 @@ bambi_request_resolve_model(BambiRequest *request)
 		refuse_unusable(request->row);
 
 	request->model = pointer(request->row, MODEL);
+	request->provider = pointer(request->row, PROVIDER);
 	request->model_rules.name = bambi_result_text(request->row, MODEL_NAME);
 	request->model_rules.capabilities =
 		DatumGetJsonbP(PointerGetDatum(pointer(request->row, CAPABILITIES)));
@@ -362,9 +361,7 @@ bambi_request_resolve_key(BambiRequest *request)
 }
 
 int64
-bambi_next_turn(bool has_turn, int64 turn, int32 weight)
+bambi_turn_step(int32 weight)
 {
-	int64		now = bambi_virtual_time();
-
-	return has_turn ? Max(now, turn + BAMBI_TURN_UNIT / weight) : now;
+	return BAMBI_TURN_UNIT / weight;
 }

@@ -32,12 +32,12 @@ typedef struct BambiRequest
 
 	/* as found by bambi_request_look */
 	BambiQuota	quota;
-	bool		has_turn;
-	int64		turn;			/* the user's last one in the queue */
+	bool		has_budget;		/* the user, a key or the plan */
 
 	/* as found by bambi_request_resolve_model */
 	uint64		row;			/* of the last result */
 	pg_uuid_t  *model;
+	pg_uuid_t  *provider;
 	BambiModel	model_rules;
 	BambiEstimate price;
 	Numeric		estimate;		/* price.high: rather too much; or NULL */
@@ -94,11 +94,10 @@ extern void bambi_request_require_place(const BambiRequest *request);
 extern void bambi_request_resolve_key(BambiRequest *request);
 
 /*
- * The place in the queue of a user's next generation: not before what is
- * served now, and one share after the user's last one (start-time fair
- * queuing; the share shrinks with the plan's weight).
+ * From a user's turn in the queue to the next one (start-time fair queuing):
+ * it shrinks with the weight of the plan.
  */
-#define BAMBI_TURN_UNIT	1000000 /* the share at weight 1 */
-extern int64 bambi_next_turn(bool has_turn, int64 turn, int32 weight);
+#define BAMBI_TURN_UNIT	1000000 /* the step at weight 1 */
+extern int64 bambi_turn_step(int32 weight);
 
 #endif							/* BAMBI_REQUEST_H */

@@ -70,7 +70,8 @@ static const char missing_parts[] =
 "  UNION ALL"
 "  SELECT 'policy of users on ' || t.name"
 "    FROM unnest('{bambi.api_configurations, bambi.api_providers,"
-"                  bambi.api_usage, bambi.error_codes,"
+"                  bambi.api_usage, bambi.budgets, bambi.change_log,"
+"                  bambi.error_codes,"
 "                  bambi.generation_inputs,"
 "                  bambi.image_generations, bambi.images,"
 "                  bambi.model_prices, bambi.models, bambi.plans,"
@@ -82,14 +83,24 @@ static const char missing_parts[] =
 "            AND r.rolname = 'bambi_user')"
 "  UNION ALL"
 "  SELECT 'view ' || v.name"
-"    FROM unnest('{bambi_account, bambi_configurations, bambi_errors,"
+"    FROM unnest('{bambi_account, bambi_budgets, bambi_changes,"
+"                  bambi_configurations, bambi_errors,"
 "                  bambi_generations,"
 "                  bambi_images, bambi_inputs, bambi_models,"
 "                  bambi_providers,"
-"                  bambi_subscription, bambi_usage}'::text[]) v (name)"
+"                  bambi_report_active_users, bambi_report_failures,"
+"                  bambi_report_latency, bambi_report_spend,"
+"                  bambi_subscription, bambi_usage, bambi_usage_by_key,"
+"                  bambi_usage_by_model, bambi_usage_by_month"
+"                  }'::text[]) v (name)"
 "   WHERE NOT EXISTS (SELECT FROM pg_class c"
 "                      WHERE c.relname = v.name AND c.relkind = 'v'"
-"                        AND c.relnamespace = to_regnamespace($1))) m";
+"                        AND c.relnamespace = to_regnamespace($1))"
+"  UNION ALL"
+"  SELECT 'materialized view bambi.' || v.name"
+"    FROM unnest('{report_active_users, report_latency, report_outcomes,"
+"                  report_spend}'::text[]) v (name)"
+"   WHERE to_regclass('bambi.' || v.name) IS NULL) m";
 
 static char *
 tables_path(const char *name)

@@ -38,6 +38,7 @@ static BambiShared *shared = NULL;
 
 /* What this transaction asks for when it ends. */
 static uint32 wake_at_end = 0;
+static int64 lowest_queued_at_end = PG_INT64_MAX;
 static bool callback_is_registered = false;
 
 void
@@ -54,6 +55,7 @@ initialize_slot(BambiWorkerSlot *slot)
 	slot->procno = -1;
 	pg_atomic_init_u32(&slot->asked, 0);
 	pg_atomic_init_u64(&slot->virtual_time, 0);
+	pg_atomic_init_u64(&slot->lowest_queued, (uint64) PG_INT64_MAX);
 	pg_atomic_init_u32(&slot->in_flight, 0);
 	pg_atomic_init_u64(&slot->calls, 0);
 	pg_atomic_init_u64(&slot->failures, 0);
@@ -178,6 +180,24 @@ bambi_wake_launcher(void)
 	set_latch_of(procno);
 }
 
+static void
+lower_lowest_queued(BambiWorkerSlot *slot, int64 turn)
+{
+	uint64		lowest = pg_atomic_read_u64(&slot->lowest_queued);
+
+	while (turn < (int64) lowest &&
+		   !pg_atomic_compare_exchange_u64(&slot->lowest_queued, &lowest,
+										   (uint64) turn))
+		;
+}
+
+int64
+bambi_take_lowest_queued(void)
+{
+	return (int64) pg_atomic_exchange_u64(&bambi_my_slot()->lowest_queued,
+										  (uint64) PG_INT64_MAX);
+}
+
 /*
  * After an abort there is nothing new, but a row lock is gone that the worker
  * may have passed by.
@@ -186,6 +206,7 @@ static void
 at_transaction_end(XactEvent event, void *arg)
 {
 	uint32		wake = wake_at_end;
+	int64		turn = lowest_queued_at_end;
 	BambiWorkerSlot *slot;
 
 	if (wake == 0)
@@ -199,6 +220,7 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PARALLEL_ABORT:
 			wake = BAMBI_WAKE_UNLOCK;
+			turn = PG_INT64_MAX;
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			/* nothing of ours runs when it is committed, perhaps years later */
@@ -212,11 +234,16 @@ at_transaction_end(XactEvent event, void *arg)
 	}
 
 	wake_at_end = 0;
+	lowest_queued_at_end = PG_INT64_MAX;
 	if (event == XACT_EVENT_COMMIT)
 		BAMBI_POINT("enqueue-committed");
 	slot = bambi_my_slot();
 	if (slot)
+	{
+		/* first: who is woken shall find it */
+		lower_lowest_queued(slot, turn);
 		bambi_wake_now(slot, wake);
+	}
 	else
 		bambi_wake_launcher();	/* it may not know this database yet */
 }
@@ -232,6 +259,13 @@ bambi_wake_at_commit(uint32 wake)
 		callback_is_registered = true;
 	}
 	wake_at_end |= wake;
+}
+
+void
+bambi_queued_at_commit(int64 turn)
+{
+	bambi_wake_at_commit(BAMBI_WAKE_QUEUE);
+	lowest_queued_at_end = Min(lowest_queued_at_end, turn);
 }
 
 void

@@ -39,6 +39,8 @@ typedef enum BambiWorkerState
 #define BAMBI_WAKE_ERRAND	0x10	/* something is in the outbox */
 #define BAMBI_WAKE_ASK		0x20	/* a session asks the courier something */
 #define BAMBI_WAKE_RESEAL	0x40	/* something is sealed to an old key */
+#define BAMBI_WAKE_MAINTAIN 0x80	/* what comes round by the calendar, now */
+#define BAMBI_WAKE_MONTHS	0x100	/* a partition is missing */
 
 #define BAMBI_MAX_ASKS		8
 #define BAMBI_ASK_SIZE		2048
@@ -83,6 +85,8 @@ typedef struct BambiWorkerSlot
 
 	pg_atomic_uint32 asked;		/* BAMBI_WAKE_ bits not yet seen */
 	pg_atomic_uint64 virtual_time;	/* highest turn that was claimed */
+	pg_atomic_uint64 lowest_queued; /* of the turns that the worker has not
+									 * been told of yet, as int64 */
 	pg_atomic_uint32 in_flight;
 	pg_atomic_uint64 calls;		/* outcomes since the server's start */
 	pg_atomic_uint64 failures;
@@ -121,6 +125,12 @@ extern void bambi_slot_free(Oid database);
  * passed by.
  */
 extern void bambi_wake_at_commit(uint32 wake);
+
+/* The same for something that is queued with this turn. */
+extern void bambi_queued_at_commit(int64 turn);
+
+/* The worker: the lowest turn queued since it last asked. */
+extern int64 bambi_take_lowest_queued(void);
 
 /* The same at once. */
 extern void bambi_wake_now(BambiWorkerSlot *slot, uint32 wake);

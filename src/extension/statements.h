@@ -26,6 +26,29 @@
 	"         s.status, s.plan_type, s.next_plan_type, s.current_period_end," \
 	"         s.cancel_at_period_end, s.past_due_since, " at ")"
 
+/*
+ * The last turn of a user in the line, or NULL; in this order, because the
+ * index has it.
+ */
+#define BAMBI_LAST_TURN(user) \
+	"(SELECT turn FROM bambi_internal.queue" \
+	"  WHERE user_id = " user " AND waits_for IS NULL" \
+	"  ORDER BY waits_for DESC, turn DESC LIMIT 1)"
+
+/* Where a cost is from that is the estimate. */
+#define BAMBI_SOURCE_OF(estimate) \
+	"CASE WHEN " estimate " IS NOT NULL THEN 'table' END"
+
+/* The prices of model m that hold at a time, a row r of arrays. */
+#define BAMBI_PRICES_OF_MODEL(at) \
+	"  LEFT JOIN LATERAL (" \
+	"    SELECT array_agg(r.unit) AS units, array_agg(r.size) AS sizes," \
+	"           array_agg(r.quality) AS qualities," \
+	"           array_agg(r.price) AS amounts" \
+	"      FROM bambi.model_prices r" \
+	"     WHERE r.model_id = m.id AND r.currency = 'USD'" \
+	"       AND r.valid_from <= " at " AND r.valid_to > " at ") r ON true"
+
 typedef struct BambiStatement
 {
 	const char *sql;

@@ -21,9 +21,14 @@
 	" pl.period, pl.weight, s.current_period_start, s.current_period_end," \
 	" pl.generations_per_minute, pl.max_pictures, pl.models"
 
+/* Whether bambi_budget_require has anything to say. */
+#define HAS_BUDGET \
+	"pl.budget IS NOT NULL OR EXISTS (" \
+	" SELECT FROM bambi.budgets b WHERE b.user_id = u.id)"
+
 /*
  * Takes one generation of the quota, in one conditional UPDATE of the user's
- * row: $1 user, $3 now, $4 end of the period if another begins, $5 limit or
+ * row: $1 user, $2 now, $3 end of the period if another begins, $4 limit or
  * NULL, start of the subscription's period or NULL, limit in a minute or NULL.
  * Where the last two are NULL in the text, all that is about them is planned
  * away.
@@ -37,44 +42,56 @@
  */
 #define IN_PERIOD(subscription) \
 	"bambi_internal.is_in_period(u.reset_date, u.period_start, " \
-	subscription ", $3)"
+	subscription ", $2)"
+#define NEXT_RESET(subscription) \
+	"CASE WHEN " subscription " IS NOT NULL AND u.reset_date >= $3" \
+	"      AND u.reset_date < $3 + interval '1 second'" \
+	"     THEN u.reset_date + interval '1 microsecond' ELSE $3 END"
 #define STARTS	"coalesce(cardinality(u.recent_starts), 0)"
 #define RESERVE(subscription, per_minute) \
 	"UPDATE bambi.users u" \
 	"   SET usage_count = CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.usage_count + 1 ELSE 1 END," \
 	"       reset_date = CASE WHEN " IN_PERIOD(subscription) \
-	"         THEN u.reset_date" \
-	"         WHEN " subscription " IS NOT NULL AND u.reset_date >= $4" \
-	"          AND u.reset_date < $4 + interval '1 second'" \
-	"         THEN u.reset_date + interval '1 microsecond' ELSE $4 END," \
+	"         THEN u.reset_date ELSE " NEXT_RESET(subscription) " END," \
 	"       period_start = CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.period_start ELSE " subscription " END," \
 	"       recent_starts = CASE WHEN " per_minute " IS NULL" \
 	"         THEN u.recent_starts" \
 	"         ELSE (u.recent_starts ||" \
-	"               greatest($3, u.recent_starts[" STARTS "]))" \
+	"               greatest($2, u.recent_starts[" STARTS "]))" \
 	"              [" STARTS " + 2 - " per_minute ":] END" \
 	" WHERE u.id = $1 AND u.is_active" \
-	"   AND ($5::int IS NULL OR $5 > CASE WHEN " IN_PERIOD(subscription) \
+	"   AND ($4::int IS NULL OR $4 > CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.usage_count ELSE 0 END)" \
 	"   AND (" per_minute "::int IS NULL OR " STARTS " < " per_minute \
 	"        OR u.recent_starts[" STARTS " + 1 - " per_minute "]" \
-	"           <= $3 - interval '1 minute')" \
+	"           <= $2 - interval '1 minute')" \
 	" RETURNING u.reset_date"
+
+/*
+ * The place in the queue of the next generation of a user, whose row is
+ * locked: read before, it would be that of another session's, too.  It lies
+ * not before v, the virtual time, and a step after the user's last one.
+ */
+#define NEXT_TURN(user, v, step) \
+	"greatest(" v ", " BAMBI_LAST_TURN(user) " + " step ")"
 
 #define INSERT_GENERATION \
 	"INSERT INTO bambi.image_generations (id, user_id, configuration_id," \
-	"       model_id, prompt, parameters, cost_estimate, quota_period)" \
-	" SELECT $2, $1, $6, $7, $8, $9, $10, q.reset_date FROM q" \
-	" RETURNING id, user_id"
+	"       model_id, prompt, parameters, cost_estimate, quota_period)"
 
 #define INSERT_QUEUED \
-	"INSERT INTO bambi_internal.queue (id, user_id, turn, store, inputs," \
-	"       input_bytes)" \
-	" SELECT g.id, g.user_id, $11," \
-	"        (SELECT store FROM bambi.plans WHERE plan_type = $12)," \
-	"        $13, $14 FROM g"
+	"INSERT INTO bambi_internal.queue (id, user_id, configuration_id," \
+	"       provider_id, turn, store, inputs, input_bytes, cost_estimate)" \
+	" SELECT $2, $1, $6, $14, " NEXT_TURN("$1", "$12", "$13") "," \
+	"        (SELECT store FROM bambi.plans WHERE plan_type = $11)," \
+	"        $15, $16, $10 FROM g RETURNING turn"
+
+#define QUEUE_TYPES \
+	UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, UUIDOID, UUIDOID, \
+	TEXTOID, JSONBOID, NUMERICOID, TEXTOID, INT8OID, INT8OID, UUIDOID, \
+	INT2OID, INT4OID
 
 /* $1 user.  A row if there is such an active user. */
 BambiStatement bambi_client_active_user = {
@@ -109,14 +126,37 @@ BambiStatement bambi_client_quota = {
 };
 
 /*
- * $1 user, $2 unused, $3 now, $4 end of a new period, $5 limit, $6 start of
- * the subscription's period, $7 limit in a minute.  Gives the period.
+ * Takes one generation of a user without a subscription and without a limit in
+ * a minute: $1 user, $2 now, $3 end of a new period, $4 limit.  Gives the
+ * period.
  */
 BambiStatement bambi_client_reserve = {
-	.sql = RESERVE("$6", "$7"),
-	.nargs = 7,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+	.sql = RESERVE("NULL::timestamptz", "NULL::int"),
+	.nargs = 4,
+	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID},
+	.is_generic = true,
+};
+
+/* The same for all users: $5 start of the subscription's period, $6 limit in a
+ * minute. */
+BambiStatement bambi_client_reserve_limited = {
+	.sql = RESERVE("$5", "$6"),
+	.nargs = 6,
+	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
 	TIMESTAMPTZOID, INT4OID},
+	.is_generic = true,
+};
+
+/* Begins the period that runs, in which nothing is used yet: $1 to $5 likewise. */
+BambiStatement bambi_client_begin_period = {
+	.sql =
+	"UPDATE bambi.users u"
+	"   SET usage_count = 0, reset_date = " NEXT_RESET("$5") ","
+	"       period_start = $5"
+	" WHERE u.id = $1 AND " IN_PERIOD("$5") " IS NOT TRUE",
+	.nargs = 5,
+	.types = {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+	TIMESTAMPTZOID},
 	.is_generic = true,
 };
 
@@ -155,15 +195,14 @@ BambiStatement bambi_client_release = {
 BambiStatement bambi_client_look = {
 	.sql =
 	"SELECT " QUOTA_COLUMNS ","
-	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $1),"
-	"       m.id, p.slug, p.slug || '/' || m.model_id,"
+	"       m.id, p.id, p.slug, p.slug || '/' || m.model_id,"
 	"       bambi_internal.is_offered(m, p, $6),"
 	"       m.capabilities, p.needs_key,"
 	"       c.count, c.id, c.status, c.fits,"
 	"       r.units, r.sizes, r.qualities, r.amounts,"
 	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
 	"         SELECT count(*)::int FROM bambi_internal.queue"
-	"          WHERE user_id = $1) END"
+	"          WHERE user_id = $1) END, " HAS_BUDGET
 	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$6")
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
@@ -181,13 +220,7 @@ BambiStatement bambi_client_look = {
 	"                ELSE p.needs_key AND c.provider_id = p.id"
 	"                 AND c.status IN ('pending', 'valid', 'failing',"
 	"                                  'unknown') END) c ON true"
-	"  LEFT JOIN LATERAL ("
-	"    SELECT array_agg(r.unit) AS units, array_agg(r.size) AS sizes,"
-	"           array_agg(r.quality) AS qualities,"
-	"           array_agg(r.price) AS amounts"
-	"      FROM bambi.model_prices r"
-	"     WHERE r.model_id = m.id AND r.currency = 'USD'"
-	"       AND r.valid_from <= $6 AND r.valid_to > $6) r ON true"
+	BAMBI_PRICES_OF_MODEL("$6")
 	" WHERE u.id = $1",
 	.nargs = 7,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
@@ -230,63 +263,40 @@ BambiStatement bambi_client_usable_keys = {
 };
 
 /*
- * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now, $4 end
- * of a new period, $5 limit, $6 configuration, $7 model, $8 prompt,
- * $9 parameters, $10 estimate, $11 turn, $12 plan, $13 pictures to edit,
- * $14 bytes of those that the database keeps.  One row if it is queued, none
- * if the quota is used up.  For users without a subscription and without a
- * limit in a minute.
+ * Queues what was reserved: $1 user, $2 id, $3 period of the reservation;
+ * $4, $5 are of the other statement; $6 configuration, $7 model, $8 prompt,
+ * $9 parameters, $10 estimate, $11 plan, $12 virtual time, $13 step between
+ * the user's turns, $14 provider, $15 pictures to edit, $16 bytes of those
+ * that the database keeps.  Gives turn.
  */
 BambiStatement bambi_client_queue = {
 	.sql =
-	"WITH q AS (" RESERVE("NULL::timestamptz", "NULL::int") "),"
-	" g AS (" INSERT_GENERATION ")"
-	" " INSERT_QUEUED,
-	.nargs = 14,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
-		INT2OID, INT4OID
-	},
-	.is_generic = true,
-};
-
-/*
- * The same for all users: $15 start of the subscription's period, $16 limit in
- * a minute.
- */
-BambiStatement bambi_client_queue_limited = {
-	.sql =
-	"WITH q AS (" RESERVE("$15", "$16") "),"
-	" g AS (" INSERT_GENERATION ")"
+	"WITH g AS ("
+	"  " INSERT_GENERATION
+	"  VALUES ($2, $1, $6, $7, $8, $9, $10, $3) RETURNING id)"
 	" " INSERT_QUEUED,
 	.nargs = 16,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
-		INT2OID, INT4OID, TIMESTAMPTZOID, INT4OID
-	},
+	.types = {QUEUE_TYPES},
 	.is_generic = true,
 };
 
 /*
- * Queues under an idempotency key what was reserved before: $1 user, $2 id,
- * $3 period of the reservation, $4 key, $5 hash of the request,
- * $6 to $14 as above.  First the key, which waits for another session that
- * inserts the same.  No row if the key is there already.
+ * The same under idempotency key $4, $5 hash of the request.  First the key,
+ * which waits for another session that inserts the same.  No row if the key
+ * is there already.
  */
 BambiStatement bambi_client_queue_once = {
 	.sql =
 	"WITH q AS ("
 	"  INSERT INTO bambi_internal.idempotency_keys"
 	"         (user_id, key, generation_id, request_hash)"
-	"  VALUES ($1, $4, $2, $5) ON CONFLICT DO NOTHING"
-	"  RETURNING $3 AS reset_date),"
-	" g AS (" INSERT_GENERATION ")"
+	"  VALUES ($1, $4, $2, $5) ON CONFLICT DO NOTHING RETURNING user_id),"
+	" g AS ("
+	"  " INSERT_GENERATION
+	"  SELECT $2, $1, $6, $7, $8, $9, $10, $3 FROM q RETURNING id)"
 	" " INSERT_QUEUED,
-	.nargs = 14,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID,
-		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
-		INT2OID, INT4OID
-	},
+	.nargs = 16,
+	.types = {QUEUE_TYPES},
 	.is_generic = true,
 };
 
@@ -360,13 +370,14 @@ BambiStatement bambi_client_cancel_claimed = {
 #define BOOK_UNKNOWN \
 	"INSERT INTO bambi.usage_events (user_id, generation_id, attempt," \
 	"       configuration_id, provider_id, model_id, request_type, images," \
-	"       cost, is_estimate, charged, created_at)" \
+	"       cost, cost_source, is_estimate, charged, created_at)" \
 	" SELECT g.user_id, g.id, g.attempts, g.configuration_id, m.provider_id," \
 	"        g.model_id, CASE WHEN EXISTS (" \
 	"          SELECT FROM bambi.generation_inputs n" \
 	"           WHERE n.generation_id = g.id AND n.user_id = g.user_id)" \
 	"          THEN 'edit' ELSE 'generate' END," \
-	"        0, g.cost_estimate, true, 'unknown', $3" \
+	"        0, g.cost_estimate, " BAMBI_SOURCE_OF("g.cost_estimate") "," \
+	"        true, 'unknown', $3" \
 	"   FROM bambi.image_generations g JOIN bambi.models m ON m.id = g.model_id" \
 	"  WHERE g.id = $1 AND g.user_id = $2 AND g.status = 'uncertain'"
 
@@ -376,6 +387,7 @@ BambiStatement bambi_client_write_off = {
 	"WITH e AS (" BOOK_UNKNOWN ")"
 	" UPDATE bambi.image_generations"
 	"    SET status = 'failed', cost = cost_estimate, updated_at = $3,"
+	"        cost_source = " BAMBI_SOURCE_OF("cost_estimate") ","
 	"        error_code = 'written_off', quota_period = NULL,"
 	"        held_reason = NULL"
 	"  WHERE id = $1 AND user_id = $2",
@@ -385,18 +397,19 @@ BambiStatement bambi_client_write_off = {
 };
 
 /*
- * Locks a generation that is to be tried again: $1 id, $2 user, $3 now.
+ * Locks a generation that is to be tried again, and its user, among whose
+ * others it gets a place: $1 id, $2 user, $3 now.
  * Gives the columns of bambi_quota_read, then those of retry.c.
  */
 BambiStatement bambi_client_lock_for_retry = {
 	.sql =
 	"SELECT " QUOTA_COLUMNS ","
-	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $2),"
 	"       g.status, g.quota_period,"
 	"       bambi_internal.is_offered(m, p, $3),"
 	"       p.slug || '/' || m.model_id, m.capabilities, g.parameters,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
-	"         ('pending', 'valid', 'failing', 'unknown')"
+	"         ('pending', 'valid', 'failing', 'unknown'),"
+	"       g.configuration_id, " HAS_BUDGET
 	"  FROM bambi.image_generations g"
 	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER("$3")
 	"  JOIN bambi.models m ON m.id = g.model_id"
@@ -404,16 +417,18 @@ BambiStatement bambi_client_lock_for_retry = {
 	"  LEFT JOIN bambi.api_configurations c"
 	"    ON c.id = g.configuration_id AND c.user_id = g.user_id"
 	" WHERE g.id = $1 AND g.user_id = $2"
-	"   FOR NO KEY UPDATE OF g",
+	"   FOR NO KEY UPDATE OF g, u",
 	.nargs = 3,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
 	.is_generic = true,
 };
 
 /*
- * Queues a generation once more: $1 id, $2 user, $3 now, $4 turn, $5 period
- * of its reservation, $6 plan.  Claims are numbered on from the last one, since the
+ * Queues a generation once more: $1 id, $2 user, $3 now, $4 virtual time,
+ * $5 period of its reservation, $6 plan, $7 step between the user's turns,
+ * $8 new estimate or NULL.  Claims are numbered on from the last one, since the
  * number tells attempts apart; a courier that died over it is remembered.
+ * Gives turn.
  */
 BambiStatement bambi_client_requeue = {
 	.sql =
@@ -421,26 +436,32 @@ BambiStatement bambi_client_requeue = {
 	" g AS ("
 	"  UPDATE bambi.image_generations"
 	"     SET status = 'queued', progress = 0, quota_period = $5,"
+	"         cost_estimate = coalesce($8, cost_estimate),"
 	"         error_code = NULL, error_message = NULL, held_reason = NULL,"
 	"         cancel_requested_at = NULL, started_at = NULL,"
 	"         finished_at = NULL, updated_at = $3"
 	"   WHERE id = $1 AND user_id = $2"
-	"  RETURNING id, user_id, attempts)"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, deaths,"
-	"        store, inputs, input_bytes)"
-	" SELECT g.id, g.user_id, $4, g.attempts, coalesce(("
+	"  RETURNING id, user_id, configuration_id, model_id, attempts,"
+	"            cost_estimate)"
+	" INSERT INTO bambi_internal.queue (id, user_id, configuration_id,"
+	"        provider_id, turn, attempt, deaths, store, inputs, input_bytes,"
+	"        cost_estimate)"
+	" SELECT g.id, g.user_id, g.configuration_id,"
+	"        (SELECT provider_id FROM bambi.models WHERE id = g.model_id),"
+	"        " NEXT_TURN("$2", "$4", "$7") ", g.attempts, coalesce(("
 	"          SELECT (o.error_code = 'courier_died')::int"
 	"            FROM bambi.image_generations o"
 	"           WHERE o.id = $1 AND o.user_id = $2), 0),"
 	"        (SELECT store FROM bambi.plans WHERE plan_type = $6),"
-	"        n.count, n.bytes"
+	"        n.count, n.bytes, g.cost_estimate"
 	"   FROM g, (SELECT count(*) AS count, coalesce(sum(bytes)"
 	"                     FILTER (WHERE data IS NOT NULL), 0) AS bytes"
 	"              FROM bambi.generation_inputs"
-	"             WHERE generation_id = $1 AND user_id = $2) n",
-	.nargs = 6,
+	"             WHERE generation_id = $1 AND user_id = $2) n"
+	" RETURNING turn",
+	.nargs = 8,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
-	TEXTOID},
+	TEXTOID, INT8OID, NUMERICOID},
 	.is_generic = true,
 };
 

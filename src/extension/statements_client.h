@@ -15,6 +15,8 @@ extern BambiStatement bambi_client_active_user;
 
 extern BambiStatement bambi_client_quota;
 extern BambiStatement bambi_client_reserve;
+extern BambiStatement bambi_client_reserve_limited;
+extern BambiStatement bambi_client_begin_period;
 extern BambiStatement bambi_client_unreserve;
 extern BambiStatement bambi_client_release;
 
@@ -23,7 +25,6 @@ extern BambiStatement bambi_client_waiting;
 extern BambiStatement bambi_client_successor;
 extern BambiStatement bambi_client_usable_keys;
 extern BambiStatement bambi_client_queue;
-extern BambiStatement bambi_client_queue_limited;
 extern BambiStatement bambi_client_queue_once;
 extern BambiStatement bambi_client_find_request;
 
@@ -48,7 +49,6 @@ extern BambiStatement bambi_client_remove_key;
 
 extern BambiStatement bambi_client_pgcrypto;
 extern BambiStatement bambi_client_add_user;
-
 extern BambiStatement bambi_client_stripe_event;
 
 #endif							/* BAMBI_STATEMENTS_CLIENT_H */

@@ -212,7 +212,7 @@ BambiStatement bambi_key_judge_check = {
 	"  INSERT INTO bambi.usage_events (user_id, configuration_id,"
 	"         provider_id, request_type, cost, charged, created_at)"
 	"  SELECT $2, k.id, k.provider_id, 'validate', 0, 'no', $4"
-	"    FROM k WHERE k.status <> 'revoked'),"
+	"    FROM k),"
 	" d AS ("
 	"  DELETE FROM bambi_internal.outbox o USING k"
 	"   WHERE o.id = $1 AND o.user_id = $2)"
@@ -225,6 +225,19 @@ BambiStatement bambi_key_judge_check = {
 };
 
 /* ---- what follows ---- */
+
+/*
+ * $1 configuration, $2 user, $3 how many calls with it may run, or NULL.  A row
+ * if it is there.
+ */
+BambiStatement bambi_key_set_limit = {
+	.sql =
+	"UPDATE bambi.api_configurations SET max_in_flight = $3"
+	" WHERE id = $1 AND user_id = $2 AND status <> 'revoked'",
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, INT4OID},
+	.is_generic = true,
+};
 
 /*
  * Holds what waits with configuration $1 of user $2: $3 now, $4 what the
@@ -256,18 +269,19 @@ BambiStatement bambi_key_hold = {
 /*
  * Queues what was held so, if the key is usable: $1 configuration, $2 user, $3
  * now, $4 lowest turn there may be, $5 distance of turns at weight 1.  What
- * somebody holds locked is passed by.  Gives id.
+ * somebody holds locked is passed by.  Gives id, turn.
  */
 BambiStatement bambi_key_release = {
 	.sql =
 	"WITH p AS MATERIALIZED ("
 	"  SELECT pl.store, $5 / pl.weight AS step,"
-	"         greatest($4, (SELECT max(q.turn) FROM bambi_internal.queue q"
-	"                        WHERE q.user_id = $2) + $5 / pl.weight) AS turn"
+	"         greatest($4, " BAMBI_LAST_TURN("$2") " + $5 / pl.weight) AS turn"
 	"    FROM bambi.users u" BAMBI_PLAN_OF_USER("$3")
 	"   WHERE u.id = $2),"
 	" h AS MATERIALIZED ("
-	"  SELECT g.id, g.user_id, g.attempts FROM bambi.image_generations g"
+	"  SELECT g.id, g.user_id, g.attempts, g.configuration_id,"
+	"         g.cost_estimate"
+	"    FROM bambi.image_generations g"
 	"   WHERE " ARE_HELD("g")
 	"     AND EXISTS ("
 	"           SELECT FROM bambi.api_configurations c"
@@ -282,16 +296,18 @@ BambiStatement bambi_key_release = {
 	"         error_message = NULL, held_reason = NULL, started_at = NULL,"
 	"         finished_at = NULL, updated_at = $3"
 	"    FROM n WHERE g.id = n.id AND g.user_id = n.user_id)"
-	" INSERT INTO bambi_internal.queue (id, user_id, turn, attempt, store,"
-	"        inputs, input_bytes)"
-	" SELECT n.id, n.user_id, p.turn + n.place * p.step, n.attempts, p.store,"
-	"        i.count, i.bytes"
-	"   FROM n CROSS JOIN p CROSS JOIN LATERAL ("
+	" INSERT INTO bambi_internal.queue (id, user_id, configuration_id,"
+	"        provider_id, turn, attempt, store, inputs, input_bytes,"
+	"        cost_estimate)"
+	" SELECT n.id, n.user_id, $1, c.provider_id, p.turn + n.place * p.step,"
+	"        n.attempts, p.store, i.count, i.bytes, n.cost_estimate"
+	"   FROM n CROSS JOIN p JOIN bambi.api_configurations c"
+	"          ON c.id = $1 AND c.user_id = $2 CROSS JOIN LATERAL ("
 	"          SELECT count(*) AS count, coalesce(sum(bytes)"
 	"                   FILTER (WHERE data IS NOT NULL), 0) AS bytes"
 	"            FROM bambi.generation_inputs"
 	"           WHERE generation_id = n.id AND user_id = n.user_id) i"
-	" RETURNING id",
+	" RETURNING id, turn",
 	.nargs = 5,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, INT8OID, INT8OID},
 	.is_generic = true,

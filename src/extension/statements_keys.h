@@ -18,6 +18,7 @@ extern BambiStatement bambi_key_queue;
 extern BambiStatement bambi_key_due;
 extern BambiStatement bambi_key_judge_call;
 extern BambiStatement bambi_key_judge_check;
+extern BambiStatement bambi_key_set_limit;
 extern BambiStatement bambi_key_hold;
 extern BambiStatement bambi_key_release;
 extern BambiStatement bambi_key_left_held;

@@ -17,79 +17,6 @@
 
 #include "statements_worker.h"
 
-/*
- * Claims for free slots, from a position on.  $1, $2 position (turn, id);
- * $3 how many; $4 incarnation; $5 now; $6 version, $7 system identifier,
- * $8 database oid that the instance must have; $9 the store of those whose
- * plan names none; $10 how many bytes of pictures to edit there is room for,
- * $11 whether one generation may have more than that; $12 whether to look at
- * edits at all; $13 users to pass by, or NULL.
- * Gives id, user_id, attempt, turn, key, job, key_is_valid, input_bytes,
- * key_number.
- */
-BambiStatement bambi_worker_claim = {
-	.sql =
-	"WITH c AS MATERIALIZED ("
-	"  SELECT id, user_id, turn, input_bytes FROM bambi_internal.queue"
-	"   WHERE (turn, id) > ($1, $2) AND claimed_by IS NULL"
-	"     AND (not_before IS NULL OR not_before <= $5)"
-	"     AND ($12 OR input_bytes = 0)"
-	"     AND ($13 IS NULL OR user_id <> ALL ($13))"
-	"     AND EXISTS (SELECT FROM bambi_internal.instance i"
-	"                  WHERE NOT i.is_paused AND i.version = $6"
-	"                    AND i.system_identifier = $7"
-	"                    AND i.database_oid = $8)"
-	"   ORDER BY turn, id LIMIT $3 FOR UPDATE SKIP LOCKED),"
-	" f AS ("
-	"  SELECT id, user_id FROM ("
-	"         SELECT id, user_id, input_bytes,"
-	"                sum(input_bytes) OVER (ORDER BY turn, id) AS so_far"
-	"           FROM c) w"
-	"   WHERE input_bytes = 0 OR so_far <= $10"
-	"      OR $11 AND so_far = input_bytes),"
-	" u AS ("
-	"  UPDATE bambi_internal.queue q"
-	"     SET claimed_by = $4, claimed_at = $5, attempt = q.attempt + 1"
-	"    FROM f"
-	"   WHERE q.id = f.id AND q.user_id = f.user_id AND q.claimed_by IS NULL"
-	"  RETURNING q.id, q.user_id, q.attempt, q.turn, q.tries, q.store,"
-	"            q.inputs, q.input_bytes)"
-	" SELECT u.id, u.user_id, u.attempt, u.turn,"
-	"        coalesce(k.encrypted_api_key, ''),"
-	"        json_build_object("
-	"          'user', u.user_id, 'tries', u.tries + 1,"
-	"          'provider', p.slug, 'adapter', p.adapter,"
-	"          'base_url', p.api_base_url,"
-	"          'networks', CASE WHEN p.allowed_networks <> '{}' THEN"
-	"                        to_json(p.allowed_networks) END,"
-	"          'settings', CASE WHEN k.settings <> '{}' THEN"
-	"                        p.settings || k.settings ELSE p.settings END,"
-	"          'operator_settings', p.settings,"
-	"          'model', m.model_id, 'prompt', g.prompt,"
-	"          'parameters', g.parameters, 'store', coalesce(u.store, $9),"
-	"          'inputs', CASE WHEN u.inputs > 0 THEN ("
-	"             SELECT json_agg(json_build_object("
-	"                      'position', i.position, 'store', i.store,"
-	"                      'location', i.storage_path))"
-	"               FROM bambi.generation_inputs i"
-	"              WHERE i.generation_id = u.id AND i.user_id = u.user_id"
-	"                AND i.storage_path IS NOT NULL) END)::text,"
-	"        coalesce(k.status = 'valid', true), u.input_bytes,"
-	"        coalesce(k.key_number, 0)"
-	"   FROM u"
-	"   JOIN bambi.image_generations g"
-	"     ON g.id = u.id AND g.user_id = u.user_id"
-	"   JOIN bambi.models m ON m.id = g.model_id"
-	"   JOIN bambi.api_providers p ON p.id = m.provider_id"
-	"   LEFT JOIN bambi.api_configurations k"
-	"     ON k.id = g.configuration_id AND k.user_id = g.user_id",
-	.nargs = 13,
-	.types = {INT8OID, UUIDOID, INT4OID, UUIDOID, TIMESTAMPTZOID,
-		TEXTOID, INT8OID, OIDOID, TEXTOID, INT8OID, BOOLOID, BOOLOID,
-	UUIDARRAYOID},
-	.is_generic = true,
-};
-
 /* What generation $1 of user $2 edits and the database keeps: position, data. */
 BambiStatement bambi_worker_inputs = {
 	.sql =
@@ -112,7 +39,8 @@ BambiStatement bambi_worker_next_not_before = {
 /* Where virtual time begins after a start. */
 BambiStatement bambi_worker_lowest_turn = {
 	.sql =
-	"SELECT turn FROM bambi_internal.queue ORDER BY turn, id LIMIT 1",
+	"SELECT turn FROM bambi_internal.queue WHERE waits_for IS NULL"
+	" ORDER BY turn, id LIMIT 1",
 	.is_generic = true,
 };
 
@@ -126,29 +54,73 @@ BambiStatement bambi_worker_cancels = {
 	.is_generic = true,
 };
 
-/*
- * What the tokens of an answer cost, a row of l or NULL: prices are those of
- * the moment, t; a kind of token without a price makes the cost unknown, not
- * zero; what came from the provider's cache counts among the input.
- */
+/* Request types of the ledger. */
 #define REQUEST_TYPE(is_edit) \
 	"CASE WHEN " is_edit " THEN 'edit' ELSE 'generate' END"
 #define HAS_INPUTS(id, user) \
 	"EXISTS (SELECT FROM bambi.generation_inputs n" \
 	"  WHERE n.generation_id = " id " AND n.user_id = " user ")"
+
+/*
+ * The tokens of an answer: columns of s, of a row u of what the courier says
+ * of them; and the columns of t, what a million of each costs a model at the
+ * moment.
+ */
+#define USAGE_RECORD \
+	"u(total bigint, text_input bigint, text_input_cached bigint," \
+	"  image_input bigint, image_input_cached bigint," \
+	"  image_output bigint, text_output bigint)"
+#define USAGE_COLUMNS \
+	"u.total AS tokens, coalesce(u.text_input, 0) AS text_input," \
+	" coalesce(u.text_input_cached, 0) AS text_cached," \
+	" coalesce(u.image_input, 0) AS image_input," \
+	" coalesce(u.image_input_cached, 0) AS image_cached," \
+	" coalesce(u.image_output, 0) AS image_output," \
+	" coalesce(u.text_output, 0) AS text_output"
+#define TOKEN_PRICE(unit) \
+	"max(price) FILTER (WHERE unit = '1M " unit " tokens')"
+#define TOKEN_PRICES(now) \
+	"SELECT model_id," \
+	TOKEN_PRICE("text input") " AS text_input," \
+	TOKEN_PRICE("cached text input") " AS text_cached," \
+	TOKEN_PRICE("image input") " AS image_input," \
+	TOKEN_PRICE("cached image input") " AS image_cached," \
+	TOKEN_PRICE("image output") " AS image_output," \
+	TOKEN_PRICE("text output") " AS text_output" \
+	"  FROM bambi.model_prices" \
+	" WHERE currency = 'USD' AND valid_from <= " now " AND valid_to > " now \
+	" GROUP BY model_id"
+
+/*
+ * What they cost, or NULL.  A kind of token without a price makes the cost
+ * unknown, not zero, and so do tokens of which nothing says what kind they
+ * are; what came from the provider's cache counts among the input.
+ */
 #define TOKENS(count, price) \
 	"CASE WHEN " count " > 0 THEN (" count ") * " price " ELSE 0 END"
-#define TOKEN_COST \
-	"CASE WHEN s.tokens > 0 THEN (SELECT round((" \
+#define TOKEN_COST(model) \
+	"CASE WHEN s.tokens > 0 AND s.tokens <= s.text_input + s.image_input" \
+	"            + s.image_output + s.text_output THEN (SELECT round((" \
 	TOKENS("s.text_input - s.text_cached", "t.text_input") " + " \
 	TOKENS("s.text_cached", "coalesce(t.text_cached, t.text_input)") " + " \
 	TOKENS("s.image_input - s.image_cached", "t.image_input") " + " \
 	TOKENS("s.image_cached", "coalesce(t.image_cached, t.image_input)") " + " \
 	TOKENS("s.image_output", "t.image_output") " + " \
 	TOKENS("s.text_output", "t.text_output") \
-	") / 1000000, 6) FROM t WHERE t.model_id = g.model_id) END"
-#define TOKEN_PRICE(unit) \
-	"max(price) FILTER (WHERE unit = '1M " unit " tokens')"
+	") / 1000000, 6) FROM t WHERE t.model_id = " model ") END"
+
+/*
+ * Cost and its source: what the provider says, else its tokens, else what the
+ * price list made of the request when it was queued.
+ */
+#define COST_AND_SOURCE(said, by_tokens, by_table) \
+	"SELECT coalesce(" said ", k.by_tokens, k.by_table) AS cost," \
+	"       CASE WHEN " said " IS NOT NULL THEN 'provider'" \
+	"            WHEN k.by_tokens IS NOT NULL THEN 'tokens'" \
+	"            WHEN k.by_table IS NOT NULL THEN 'table' END AS source" \
+	"  FROM (SELECT " by_tokens " AS by_tokens," \
+	"               " by_table " AS by_table OFFSET 0) k"
+#define IS_ESTIMATE(source) "coalesce(" source ", 'table') = 'table'"
 
 /*
  * Settles what succeeded, a batch in one statement.  $1 ids, $2 users,
@@ -176,32 +148,14 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"     AND q.attempt = o.attempt AND q.claimed_by = o.incarnation"
 	"     FOR UPDATE OF q SKIP LOCKED),"
 	" t AS MATERIALIZED ("
-	"  SELECT model_id,"
-	TOKEN_PRICE("text input") " AS text_input,"
-	TOKEN_PRICE("cached text input") " AS text_cached,"
-	TOKEN_PRICE("image input") " AS image_input,"
-	TOKEN_PRICE("cached image input") " AS image_cached,"
-	TOKEN_PRICE("image output") " AS image_output,"
-	TOKEN_PRICE("text output") " AS text_output"
-	"    FROM bambi.model_prices"
-	"   WHERE currency = 'USD' AND valid_from <= $8 AND valid_to > $8"
-	"   GROUP BY model_id),"
+	TOKEN_PRICES("$8") "),"
 	" s AS MATERIALIZED ("
 	"  SELECT l.id, l.user_id, l.attempt, l.incarnation, l.claimed_at,"
 	"         l.inputs, l.request_id, l.usage, l.cost, l.note, l.charged,"
 	"         jsonb_array_length(l.images) AS images,"
 	"         coalesce(l.billed, jsonb_array_length(l.images)) AS billed,"
-	"         u.total AS tokens,"
-	"         coalesce(u.text_input, 0) AS text_input,"
-	"         coalesce(u.text_input_cached, 0) AS text_cached,"
-	"         coalesce(u.image_input, 0) AS image_input,"
-	"         coalesce(u.image_input_cached, 0) AS image_cached,"
-	"         coalesce(u.image_output, 0) AS image_output,"
-	"         coalesce(u.text_output, 0) AS text_output"
-	"    FROM l, jsonb_to_record(coalesce(l.usage, '{}')) u(total bigint,"
-	"         text_input bigint, text_input_cached bigint,"
-	"         image_input bigint, image_input_cached bigint,"
-	"         image_output bigint, text_output bigint)),"
+	USAGE_COLUMNS
+	"    FROM l, jsonb_to_record(coalesce(l.usage, '{}')) " USAGE_RECORD "),"
 	" d AS ("
 	"  DELETE FROM bambi_internal.queue q USING s"
 	"   WHERE q.id = s.id AND q.user_id = s.user_id"
@@ -212,13 +166,14 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"         started_at = s.claimed_at, finished_at = $8, updated_at = $8,"
 	"         error_code = NULL, error_message = s.note,"
 	"         provider_request_id = s.request_id, tokens_used = s.tokens,"
-	"         cost = coalesce(s.cost, " TOKEN_COST ","
-	"           g.cost_estimate * s.billed"
-	"             / coalesce((g.parameters->>'n')::int, 1))"
+	"         (cost, cost_source) = ("
+	COST_AND_SOURCE("s.cost", TOKEN_COST("g.model_id"),
+					"g.cost_estimate * s.billed"
+					" / coalesce((g.parameters->>'n')::int, 1)") ")"
 	"    FROM s WHERE g.id = s.id AND g.user_id = s.user_id"
 	"  RETURNING g.id, g.user_id, g.configuration_id, g.model_id, g.cost,"
-	"            g.tokens_used, s.attempt, s.usage, s.charged, s.images,"
-	"            s.inputs, s.cost IS NULL AND s.usage IS NULL AS is_estimate),"
+	"            g.cost_source, g.tokens_used, s.attempt, s.usage, s.charged,"
+	"            s.images, s.inputs),"
 	" r AS ("
 	"  UPDATE bambi.generation_inputs i"
 	"     SET data = NULL, store = NULL, storage_path = NULL"
@@ -258,10 +213,12 @@ BambiStatement bambi_worker_settle_succeeded = {
 	" e AS ("
 	"  INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
 	"         configuration_id, provider_id, model_id, request_type, images,"
-	"         tokens_used, usage, cost, is_estimate, charged, created_at)"
+	"         tokens_used, usage, cost, cost_source, is_estimate, charged,"
+	"         created_at)"
 	"  SELECT g.user_id, g.id, g.attempt, g.configuration_id, m.provider_id,"
 	"         g.model_id, " REQUEST_TYPE("g.inputs > 0") ", g.images,"
-	"         g.tokens_used, g.usage, g.cost, g.is_estimate,"
+	"         g.tokens_used, g.usage, g.cost, g.cost_source,"
+	"         " IS_ESTIMATE("g.cost_source") ","
 	"         coalesce(g.charged, 'yes'), $8"
 	"    FROM g JOIN bambi.models m ON m.id = g.model_id)"
 	" SELECT id, image_id, 1::smallint FROM l"
@@ -317,12 +274,15 @@ BambiStatement bambi_worker_lock_one = {
 
 /*
  * Puts a locked claim back: $1 id, $2 user, $3 now, $4 tries to add, $5
- * outcome (JSON text), which says how long to wait.
+ * outcome (JSON text), which says how long to wait.  Its turn was long ago
+ * then; so it waits in the user's lane, or all that a provider puts off at a
+ * time would go before everybody else's.
  */
 BambiStatement bambi_worker_requeue = {
 	.sql =
 	"UPDATE bambi_internal.queue"
 	"   SET claimed_by = NULL, claimed_at = NULL, tries = tries + $4,"
+	"       waits_for = user_id,"
 	"       not_before = $3 + interval '1 ms' *"
 	"         coalesce(($5::jsonb->>'retry_after_ms')::float8, 0)"
 	" WHERE id = $1 AND user_id = $2",
@@ -335,8 +295,8 @@ BambiStatement bambi_worker_requeue = {
  * Ends a locked claim without a picture: $1 id, $2 user, $3 status,
  * $4 outcome (JSON text), $5 whether the reserved count goes back,
  * $6 held_reason or NULL, $7 now.  A count is given back only to the period
- * that it was taken from.  What was charged all the same is booked; what is
- * uncertain is when that ends.
+ * that it was taken from.  What was charged all the same, or may have been, is
+ * booked; what is uncertain is when that ends.  (c has a row only where it is.)
  */
 BambiStatement bambi_worker_end = {
 	.sql =
@@ -347,6 +307,13 @@ BambiStatement bambi_worker_end = {
 	" p AS MATERIALIZED ("
 	"  SELECT quota_period, configuration_id, model_id, cost_estimate"
 	"    FROM bambi.image_generations WHERE id = $1 AND user_id = $2),"
+	" s AS MATERIALIZED (SELECT " USAGE_COLUMNS
+	"  FROM x, jsonb_to_record(coalesce(x.usage, '{}')) " USAGE_RECORD "),"
+	" t AS (" TOKEN_PRICES("$7") "),"
+	" c AS MATERIALIZED ("
+	"  SELECT k.* FROM x, p, s CROSS JOIN LATERAL ("
+	COST_AND_SOURCE("x.cost", TOKEN_COST("p.model_id"), "p.cost_estimate")
+	"  ) k WHERE x.charged IN ('yes', 'unknown') AND $3 <> 'uncertain'),"
 	" d AS ("
 	"  DELETE FROM bambi_internal.queue WHERE id = $1 AND user_id = $2"
 	"  RETURNING attempt, tries, claimed_at, inputs),"
@@ -361,32 +328,38 @@ BambiStatement bambi_worker_end = {
 	"         held_reason = $6, provider_request_id = x.request_id,"
 	"         attempts = d.attempt, started_at = d.claimed_at,"
 	"         finished_at = $7, updated_at = $7,"
-	"         cost = CASE x.charged WHEN 'yes' THEN"
-	"                  coalesce(x.cost, p.cost_estimate) END,"
+	"         tokens_used = s.tokens, cost = c.cost, cost_source = c.source,"
 	"         quota_period = CASE WHEN NOT $5 THEN g.quota_period END"
-	"    FROM x, p, d WHERE g.id = $1 AND g.user_id = $2),"
+	"    FROM x CROSS JOIN d CROSS JOIN s LEFT JOIN c ON true"
+	"   WHERE g.id = $1 AND g.user_id = $2),"
 	" r AS ("
 	"  UPDATE bambi.users u SET usage_count = u.usage_count - 1"
 	"    FROM p WHERE u.id = $2 AND $5 AND u.reset_date = p.quota_period"
 	"     AND u.usage_count > 0)"
 	" INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
 	"        configuration_id, provider_id, model_id, request_type, images,"
-	"        usage, cost, is_estimate, charged, created_at)"
+	"        tokens_used, usage, cost, cost_source, is_estimate, charged,"
+	"        created_at)"
 	" SELECT $2, $1, d.attempt, p.configuration_id, m.provider_id,"
-	"        p.model_id, " REQUEST_TYPE("d.inputs > 0") ", 0, x.usage,"
-	"        coalesce(x.cost, p.cost_estimate), x.cost IS NULL, x.charged, $7"
-	"   FROM x, p, d, bambi.models m"
-	"  WHERE m.id = p.model_id AND x.charged = 'yes' AND $3 <> 'uncertain'",
+	"        p.model_id, " REQUEST_TYPE("d.inputs > 0") ", 0, s.tokens,"
+	"        x.usage, c.cost, c.source, " IS_ESTIMATE("c.source") ","
+	"        x.charged, $7"
+	"   FROM x, p, s, c, d, bambi.models m"
+	"  WHERE m.id = p.model_id",
 	.nargs = 7,
 	.types = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID,
 	TIMESTAMPTZOID},
 	.is_generic = true,
 };
 
-/* Claims of other incarnations than $1: id, user_id, attempt, claimed_by. */
+/*
+ * Claims of other incarnations than $1: id, user_id, attempt, claimed_by,
+ * configuration_id, provider_id.
+ */
 BambiStatement bambi_worker_orphans = {
 	.sql =
-	"SELECT id, user_id, attempt, claimed_by FROM bambi_internal.queue"
+	"SELECT id, user_id, attempt, claimed_by, configuration_id, provider_id"
+	"  FROM bambi_internal.queue"
 	" WHERE claimed_by IS NOT NULL AND claimed_by <> $1",
 	.nargs = 1,
 	.types = {UUIDOID},
@@ -479,13 +452,16 @@ BambiStatement bambi_worker_write_off = {
 	" e AS ("
 	"  INSERT INTO bambi.usage_events (user_id, generation_id, attempt,"
 	"         configuration_id, provider_id, model_id, request_type, images,"
-	"         cost, is_estimate, charged, created_at)"
+	"         cost, cost_source, is_estimate, charged, created_at)"
 	"  SELECT l.user_id, l.id, l.attempts, l.configuration_id, m.provider_id,"
 	"         l.model_id, " REQUEST_TYPE(HAS_INPUTS("l.id", "l.user_id"))
-	"         , 0, l.cost_estimate, true, 'unknown', $2"
+	"         , 0, l.cost_estimate, " BAMBI_SOURCE_OF("l.cost_estimate")
+	"         , true, 'unknown', $2"
 	"    FROM l JOIN bambi.models m ON m.id = l.model_id)"
 	" UPDATE bambi.image_generations g"
-	"    SET status = 'failed', cost = g.cost_estimate, updated_at = $2,"
+	"    SET status = 'failed', cost = g.cost_estimate,"
+	"        cost_source = " BAMBI_SOURCE_OF("g.cost_estimate") ","
+	"        updated_at = $2,"
 	"        error_code = 'written_off', quota_period = NULL,"
 	"        held_reason = NULL"
 	"   FROM l WHERE g.id = l.id AND g.user_id = l.user_id"

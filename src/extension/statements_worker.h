@@ -11,7 +11,6 @@
 
 #include "statements.h"
 
-extern BambiStatement bambi_worker_claim;
 extern BambiStatement bambi_worker_next_not_before;
 extern BambiStatement bambi_worker_lowest_turn;
 extern BambiStatement bambi_worker_is_waiting;

@@ -15,6 +15,7 @@
 #include "utils/snapmgr.h"
 
 #include "courier_link.h"
+#include "refuse.h"
 #include "transaction.h"
 
 static int	failed_sqlstate = 0;
@@ -66,6 +67,8 @@ bambi_in_transaction(void (*work) (TimestampTz now), TimestampTz now)
 bool
 bambi_failure_is_passing(void)
 {
+	if (bambi_refused_for_now(failed_sqlstate))
+		return true;
 	switch (ERRCODE_TO_CATEGORY(failed_sqlstate))
 	{
 		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):

@@ -20,6 +20,7 @@
 #include "calls.h"
 #include "claim.h"
 #include "courier_settings.h"
+#include "lanes.h"
 #include "point.h"
 #include "settle.h"
 #include "statements_worker.h"
@@ -94,6 +95,7 @@ read_instance(TimestampTz now)
 	{
 		bambi_agenda.is_paused = false;
 		bambi_agenda.may_have_work = true;
+		bambi_limits_read();
 		bambi_set_state(BAMBI_WORKER_RUNNING);
 	}
 	if (before != NULL && foreign_because == NULL)
@@ -163,7 +165,7 @@ claim(TimestampTz now)
 	did_claim = found > 0;
 	if (found < wanted)
 	{
-		bambi_agenda.may_have_work = false;
+		bambi_agenda.may_have_work = bambi_claim_was_cut();
 		bambi_agenda.check_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
 	}
 	if (did_claim)
@@ -181,6 +183,7 @@ check(TimestampTz now)
 	bool		is_null;
 
 	bambi_agenda.check_at = 0;
+	bambi_lanes_forget();
 	bambi_execute(&bambi_worker_is_waiting, values, NULL);
 	if (DatumGetBool(bambi_result(0, 1, &is_null)))
 		bambi_agenda.may_have_work = true;
@@ -229,7 +232,11 @@ turn(TimestampTz now)
 	bambi_agenda.must_cancel = false;
 	if (is_due(bambi_agenda.check_at, now))
 		check(now);
-	bambi_agenda.may_have_work |= has_delays;
+	if (has_delays)
+	{
+		bambi_agenda.may_have_work = true;
+		bambi_lanes_forget();	/* what is put off waits in one */
+	}
 	if (may_claim(now))
 		claim(now);
 	if (has_delays)

@@ -182,13 +182,18 @@ bambi_uuid_floor(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(id);
 }
 
-Datum
-bambi_uuid_time(PG_FUNCTION_ARGS)
+TimestampTz
+bambi_uuid_made(const pg_uuid_t *id)
 {
-	pg_uuid_t  *id = PG_GETARG_UUID_P(0);
 	int64		ms = 0;
 
 	for (int i = 0; i < 6; i++)
 		ms = ms << 8 | id->data[i];
-	PG_RETURN_TIMESTAMPTZ(ms * US_PER_MS - EPOCH_US);
+	return ms * US_PER_MS - EPOCH_US;
+}
+
+Datum
+bambi_uuid_time(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(bambi_uuid_made(PG_GETARG_UUID_P(0)));
 }

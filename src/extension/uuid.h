@@ -17,6 +17,9 @@ extern void bambi_uuid_make(pg_uuid_t *id);
 /* The lowest id of the millisecond in which a time lies. */
 extern void bambi_uuid_lowest(TimestampTz time, pg_uuid_t *id);
 
+/* When an id was made, to the millisecond. */
+extern TimestampTz bambi_uuid_made(const pg_uuid_t *id);
+
 /*
  * Reads 32 hexadecimal digits, with or without a hyphen after every four.
  * False, never an error, for anything else.

@@ -30,7 +30,9 @@
 #include "courier_life.h"
 #include "courier_settings.h"
 #include "errands.h"
+#include "lanes.h"
 #include "maintain.h"
+#include "months.h"
 #include "point.h"
 #include "progress.h"
 #include "reseal.h"
@@ -71,8 +73,14 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.errands_at = now;
 	if (asked & BAMBI_WAKE_RESEAL)
 		bambi_agenda.reseal_at = now;
+	if (asked & BAMBI_WAKE_MAINTAIN)
+		bambi_agenda.maintain_at = now;
+	if (asked & BAMBI_WAKE_MONTHS)
+		bambi_agenda.months_at = now;
 	if (asked & BAMBI_WAKE_ASK)
 		bambi_agenda.must_ask = true;
+	if (asked & BAMBI_WAKE_UNLOCK)
+		bambi_lanes_forget();
 	if ((asked & BAMBI_WAKE_UNLOCK) && bambi_agenda.settle_at != 0)
 		bambi_agenda.settle_at = now;
 }
@@ -106,6 +114,7 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.check_at);
 	sooner(&deadline, bambi_agenda.delayed_at);
 	sooner(&deadline, bambi_agenda.settle_at);
+	sooner(&deadline, bambi_agenda.months_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
 	{
@@ -170,9 +179,9 @@ mind_the_clock(TimestampTz now)
 	TimestampTz *const times[] = {
 		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
-		&bambi_agenda.settle_at, &bambi_agenda.maintain_at,
-		&bambi_agenda.courier_at, &bambi_agenda.errands_at,
-		&bambi_agenda.reseal_at
+		&bambi_agenda.settle_at, &bambi_agenda.months_at,
+		&bambi_agenda.maintain_at, &bambi_agenda.courier_at,
+		&bambi_agenda.errands_at, &bambi_agenda.reseal_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -196,6 +205,7 @@ run_once(void)
 	bambi_courier_care(now);
 	bambi_courier_listen(now);
 	bambi_progress_run(now);
+	bambi_months_run(now);
 	if (bambi_turn_is_needed(now))
 		did_claim = bambi_turn_run(now);
 	if (bambi_settle_has_uncertain())
@@ -355,6 +365,7 @@ bambi_worker_main(Datum arg)
 
 	now = GetCurrentTimestamp();
 	bambi_turn_begin(now);
+	bambi_agenda.months_at = now;
 	bambi_agenda.maintain_at = now;
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;

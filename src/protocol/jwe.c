@@ -15,6 +15,7 @@
 #include "jwe.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -42,7 +43,7 @@ static const char base64url_digits[] =
 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static bool is_name(const char *name);
-static EVP_PKEY *read_public_key(const char *pem);
+static EVP_PKEY *find_public_key(const char *pem);
 static bool wrap(EVP_PKEY *key, const uint8_t *cek,
 				 uint8_t *wrapped, size_t *wrapped_len);
 static bool encrypt(const uint8_t *cek, const uint8_t *iv,
@@ -80,7 +81,7 @@ jwe_seal(const char *public_pem,
 	if (!is_name(kid) || !is_name(sub) || !is_name(prv))
 		return JWE_FAILED;
 
-	key = read_public_key(public_pem);
+	key = find_public_key(public_pem);
 	if (key == NULL)
 		return JWE_BAD_KEY;
 
@@ -118,7 +119,6 @@ jwe_seal(const char *public_pem,
 	}
 
 	OPENSSL_cleanse(cek, sizeof(cek));
-	EVP_PKEY_free(key);
 	ERR_clear_error();
 	return result;
 }
@@ -225,6 +225,27 @@ read_public_key(const char *pem)
 	}
 	if (key == NULL)
 		ERR_clear_error();
+	return key;
+}
+
+/*
+ * The same key seals everything until the next rotation, and to read it takes
+ * five times as long as to seal to it: the last one is kept.
+ */
+static EVP_PKEY *
+find_public_key(const char *pem)
+{
+	static EVP_PKEY *key;
+	static char *key_pem;
+
+	if (key_pem != NULL && strcmp(key_pem, pem) == 0)
+		return key;
+	EVP_PKEY_free(key);
+	free(key_pem);
+	key_pem = NULL;
+	key = read_public_key(pem);
+	if (key != NULL)
+		key_pem = strdup(pem);
 	return key;
 }
 

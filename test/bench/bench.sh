@@ -40,15 +40,6 @@ value() {
 	psql -X -At -q -v ON_ERROR_STOP=1 -c "$1"
 }
 
-as_root() {
-	if [ "$(id -u)" = 0 ]
-	then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
-
 # ---- numbers
 
 # percentile P FILE: of the first column
@@ -246,6 +237,7 @@ throughput() {
 			--init 'SET enable_seqscan = off; SET enable_sort = off' \
 			--sql 'SELECT bambi_resume()' \
 			--until 'SELECT (SELECT turn FROM bambi_internal.queue
+				WHERE waits_for IS NULL
 				ORDER BY turn DESC LIMIT 1) IS NULL')
 		worker_cpu=$(calc "($(cpu_us $worker) - $worker_cpu) / $count" %.0f)
 		courier_cpu=$(calc "($(cpu_us $couriers) - $courier_cpu) / $count" %.0f)

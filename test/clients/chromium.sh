@@ -14,15 +14,6 @@ export FIXTURES=$PWD/test/fixtures/error-fixtures.json
 export SECURITY=$PWD/docs/security.md
 export CLUSTER=$SCRATCH/cluster
 
-as_root() {
-	if [ "$(id -u)" = 0 ]
-	then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
-
 make -s -j"$(nproc)" all >&2
 as_root make -s install PG_CONFIG="$PG_CONFIG" >&2
 

@@ -50,15 +50,6 @@ check() {
 
 # ---- what is started
 
-as_root() {
-	if [ "$(id -u)" = 0 ]
-	then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
-
 install_bambi() {
 	make -s -j"$(nproc)" all >&2
 	as_root make -s install PG_CONFIG="$PG_CONFIG" >&2

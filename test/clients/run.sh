@@ -26,6 +26,7 @@ self=$(readlink -f "$0")
 top=${self%/test/clients/run.sh}
 cd "$top"
 . test/harness/report.sh
+. test/harness/sizes.sh
 
 export PEERS=$top/test/clients/build
 shared=${BAMBI_SHARED:-$top/../shared}
@@ -53,6 +54,14 @@ group_build() {
 	make -j"$(nproc)" -C test/clients all
 	echo 'ok 2 - the mock provider and the programs of this folder are built'
 	echo '1..2'
+}
+
+# Seconds that a group may take.
+limit_of() {
+	case $1 in
+		whole) seconds_for whole ;;
+		*) echo 300 ;;
+	esac
 }
 
 if [ "${1:-}" = --group ]
@@ -103,30 +112,18 @@ leave() {
 }
 trap leave EXIT
 
-begun=$SECONDS
 for group in "${groups[@]}"
 do
 	log=$scratch/$group.log
 	since=$SECONDS
 	status=0
 	mkdir "$scratch/$group"
-	SCRATCH=$scratch/$group setsid timeout -k 10 300 \
+	SCRATCH=$scratch/$group setsid timeout -k 10 "$(limit_of "$group")" \
 		"$self" --group "$group" >"$log" 2>&1 </dev/null &
 	session=$!
 	wait "$session" || status=$?
 	end_session
 	report_group "$group" "$log" "$status" $((SECONDS - since))
-	if [ "$group" = build ] && [ "$failed" -gt 0 ]
-	then
-		echo "nothing else can run"
-		failed=$((failed + ${#groups[@]} - 1))
-		break
-	fi
+	report_rest "$group" $((${#groups[@]} - 1)) || break
 done
-
-if [ "$failed" -gt 0 ]
-then
-	echo "logs are in $scratch"
-fi
-echo "took $((SECONDS - begun)) s"
-report_total
+report_total "$scratch"

@@ -34,15 +34,6 @@ quietly() {
 	fi
 }
 
-as_root() {
-	if [ "$(id -u)" = 0 ]
-	then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
-
 # Both show the statement first.
 operator() {
 	printf 'bambi=# %s\n' "$1"

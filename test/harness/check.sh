@@ -4,8 +4,7 @@
 #	Builds bambi, installs it and runs every test.
 #
 # Usage: check.sh [GROUP]...	(all groups without an argument)
-#        check.sh --torture		ROUNDS of kills, KEYS, QUOTA_RUNS and SEQUENCES of quotas,
-#				alone; told line by line
+#        check.sh --torture		the long runs alone; told line by line
 #
 # Ends with "N passed, N failed" and fails if anything failed.  What cannot
 # run counts as failed: a group without results, a test that skips, a plan
@@ -19,24 +18,14 @@ top=${self%/test/harness/check.sh}
 cd "$top"
 . test/harness/cluster.sh
 . test/harness/report.sh
+. test/harness/sizes.sh
 
 # in this order; a later one may need what an earlier one made
 all_groups=(harness unit fuzz mock layers reference indent warnings regress isolation tap torture)
 
 jobs=$(nproc)
-export ROUNDS=${ROUNDS:-2} KEYS=${KEYS:-2000}
-export QUOTA_RUNS=${QUOTA_RUNS:-2} SEQUENCES=${SEQUENCES:-300}
 
 # ---- groups; each prints results as TAP or as pg_regress does
-
-as_root() {
-	if [ "$(id -u)" = 0 ]
-	then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
 
 group_build() {
 	make -j"$jobs" all
@@ -135,9 +124,18 @@ group_isolation() {
 		{ cat output_iso/regression.diffs; return 1; }
 }
 
+# How run_perl runs the files $2 with the modules in $1; prove holds back what
+# they say.
+by_prove='exec prove -v --merge -I "$1" -I test/t/lib $2'
+line_by_line='for file in $2
+	do
+		perl -I "$1" -I test/t/lib "$file" || failed=1
+	done
+	exit ${failed:-0}'
+
 # The user who runs the server may not be able to read this tree.
 run_perl() {
-	local dir=$scratch/perl-$1 pgxs perl=${RUN_PERL:-prove -v --merge}
+	local dir=$scratch/perl-$1 pgxs
 	shift
 	mkdir "$dir"
 	tar -c test/t test/torture test/fixtures test/mock/bambi-mock |
@@ -151,10 +149,8 @@ run_perl() {
 		PATH="$(bindir):$PATH" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
 		BAMBI_MOCK="$dir/test/mock/bambi-mock" \
 		BAMBI_COURIER="$(bindir)/bambi-courier" \
-		ROUNDS="$ROUNDS" SEED="${SEED:-}" KEYS="$KEYS" \
-		QUOTA_RUNS="$QUOTA_RUNS" SEQUENCES="$SEQUENCES" \
-		sh -c 'cd "$TESTDIR" && exec $1 -I "$2" -I test/t/lib $3' \
-		sh "$perl" "$pgxs/src/test/perl" "$*" ||
+		sh -c "cd \"\$TESTDIR\" || exit; ${HOW_TO_RUN:-$by_prove}" \
+		sh "$pgxs/src/test/perl" "$*" ||
 		{ show_perl_logs "$dir"; return 1; }
 }
 
@@ -171,13 +167,28 @@ show_perl_logs() {
 	done
 }
 
-
 group_tap() {
 	run_perl tap 'test/t/*.pl'
 }
 
 group_torture() {
+	set_sizes sample
 	run_perl torture 'test/torture/*.pl'
+}
+
+# The part of it that make check-services runs, in its whole size.
+group_whole() {
+	set_sizes whole
+	run_perl whole "$(whole_files)"
+}
+
+# Seconds that a group may take.
+limit_of() {
+	case $1 in
+		torture) seconds_for sample ;;
+		whole) seconds_for whole ;;
+		*) echo 1200 ;;
+	esac
 }
 
 # ---- main
@@ -202,7 +213,8 @@ then
 	chmod 755 "$scratch"
 	"$self" --group build "$scratch" >"$scratch/build.log" 2>&1 ||
 		{ show_failure "$scratch/build.log"; exit 1; }
-	RUN_PERL=perl "$self" --group torture "$scratch" </dev/null ||
+	set_sizes whole
+	HOW_TO_RUN=$line_by_line "$self" --group torture "$scratch" </dev/null ||
 		{ echo "logs are in $scratch" >&2; exit 1; }
 	rm -rf "$scratch"
 	exit 0
@@ -227,32 +239,14 @@ leave() {
 }
 trap leave EXIT
 
-begun=$SECONDS
 for group in "${groups[@]}"
 do
 	log=$scratch/$group.log
 	since=$SECONDS
 	status=0
-	limit=1200
-	if [ "$group" = torture ]
-	then
-		limit=$((300 + 120 * ROUNDS + KEYS / 50 + 60 * QUOTA_RUNS +
-			SEQUENCES / 4))
-	fi
-	timeout -k 10 "$limit" \
+	timeout -k 10 "$(limit_of "$group")" \
 		"$self" --group "$group" "$scratch" >"$log" 2>&1 </dev/null || status=$?
 	report_group "$group" "$log" "$status" $((SECONDS - since))
-	if [ "$group" = build ] && [ "$failed" -gt 0 ]
-	then
-		echo "nothing else can run"
-		failed=$((failed + ${#groups[@]} - 1))
-		break
-	fi
+	report_rest "$group" $((${#groups[@]} - 1)) || break
 done
-
-if [ "$failed" -gt 0 ]
-then
-	echo "logs are in $scratch"
-fi
-echo "took $((SECONDS - begun)) s"
-report_total
+report_total "$scratch"

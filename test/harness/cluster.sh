@@ -7,6 +7,15 @@
 
 PG_CONFIG=${PG_CONFIG:-pg_config}
 
+as_root() {
+	if [ "$(id -u)" = 0 ]
+	then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
 # Runs a command as the user who runs the server, in a folder it can enter.
 as_server() {
 	if [ "$(id -u)" = 0 ]

@@ -22,6 +22,7 @@ postgresql-15           demo   the server, and pgcrypto for password hashes
 postgresql-server-dev-15 demo  headers, PGXS and pg_regress
 postgresql-15-cron      demo   pg_cron, which runs schedules
 libcurl4-openssl-dev    demo   libcurl: the courier's HTTP
+ca-certificates         demo   the authorities by which providers are checked
 libssl-dev              demo   libcrypto: sealing and opening keys, hashes
 libjansson-dev          demo   libjansson: JSON in the courier
 libcairo2-dev           demo   cairo: draws the pictures of the provider "sandbox"

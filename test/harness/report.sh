@@ -31,8 +31,27 @@ report_group() {
 	fi
 }
 
-# The last line, which says it all; fails if anything did.
+# report_rest GROUP COUNT
+#	After a group: fails if nothing of the COUNT that were to come can run,
+#	which counts as failed.
+report_rest() {
+	if [ "$1" = build ] && [ "$failed" -gt 0 ]
+	then
+		echo "nothing else can run"
+		failed=$((failed + $2))
+		return 1
+	fi
+}
+
+# report_total FOLDER
+#	Where the logs are, if they are kept, how long the script ran, and the last
+#	line, which says it all; fails if anything did.
 report_total() {
+	if [ "$failed" -gt 0 ]
+	then
+		echo "logs are in $1"
+	fi
+	echo "took $SECONDS s"
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ]
 }

@@ -52,6 +52,18 @@ is "$(. test/harness/report.sh && report_group x "$scratch/log" 0 1 |
 	sed 's/  */ /g')" $'x 1 ok 0 not ok 1 s\n 3 things' \
 	'what a group has counted is told with it'
 
+is "$(. test/harness/report.sh
+	failed=1
+	report_rest build 3 || echo "$failed")" $'nothing else can run\n4' \
+	'what a failed build leaves undone counts as failed'
+
+# ---- sizes
+
+is "$(. test/harness/sizes.sh; unset KEYS; set_sizes whole; echo "$KEYS")" \
+	100000 'a whole run is as large as the table says'
+is "$(. test/harness/sizes.sh; KEYS=7; set_sizes sample; echo "$KEYS")" 7 \
+	'or as somebody wants it'
+
 # ---- layers: a small tree, and one sin after the other
 
 tree=$scratch/tree

@@ -90,7 +90,8 @@ my @functions =
   $bare =~ /CREATE (?:OR REPLACE )?FUNCTION\s+\@extschema\@\.(\w+)/g;
 my @internal =
   $bare =~ /CREATE (?:OR REPLACE )?FUNCTION\s+bambi_internal\.(\w+)/g;
-my @views = $bare =~ /CREATE (?:OR REPLACE )?VIEW\s+\@extschema\@\.(\w+)/g;
+my @views = $bare =~
+  /CREATE (?:OR REPLACE )?VIEW\s+(?:\@extschema\@\.)?(bambi_[\w.]+)/g;
 my @tables = $bare =~ /CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?\s*(bambi\w*\.\w+)/g;
 my @settings = $extension =~ /(?:DefineCustom\w+Variable|define_text)\("(bambi\.\w+)"/g;
 my @roles = $bare =~ /'(bambi_(?:owner|user|service|admin))'/g;

@@ -291,7 +291,7 @@ write_until(Connection *c, size_t end)
 			continue;
 		if (done < 0)
 		{
-			stats.abandoned += c->is_call;
+			stats.abandoned += c->call != 0;
 			connection_close(c);
 			return false;
 		}
@@ -344,9 +344,9 @@ answer_forget(Connection *c)
 	c->total = c->sent = 0;
 	c->cut_answer = false;
 	c->is_held = false;
-	if (c->is_call)
-		stats.in_flight--;
-	c->is_call = false;
+	if (c->call != 0)
+		ledger_call_ends(c->call);
+	c->call = 0;
 }
 
 static void
@@ -368,7 +368,7 @@ send_answer(Connection *c)
 		wait_for_time(c, rest_ms);
 		return;
 	}
-	if (c->is_call)
+	if (c->call != 0)
 		stats.last_answer_us = now_us();
 	if (c->cut_answer)
 	{

@@ -121,9 +121,8 @@ call_accept(Connection *c, const Request *request, Call *call,
 		return;
 	}
 
-	c->is_call = true;
-	if (++stats.in_flight > stats.max_in_flight)
-		stats.max_in_flight = stats.in_flight;
+	c->call = sequence;
+	ledger_call_begins(sequence);
 	c->is_held = plan->hold;
 	c->cut_answer = plan->reset == RESET_BODY;
 	c->is_stale = plan->stale == STALE_NEXT;

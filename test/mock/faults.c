@@ -195,6 +195,17 @@ read_text(const char *value, char *text, size_t size)
 		snprintf(text, size, "%s", value) < (int) size;
 }
 
+static bool
+read_tokens(const char *value, Plan *plan)
+{
+	char		rest;
+
+	plan->has_tokens = sscanf(value, "%ld,%ld,%ld,%ld%c", &plan->tokens[0],
+							  &plan->tokens[1], &plan->tokens[2],
+							  &plan->tokens[3], &rest) == 4;
+	return plan->has_tokens;
+}
+
 /* Those words of which the value is not one of a few. */
 static bool
 read_value(Plan *plan, const char *name, const char *value, bool *is_good)
@@ -209,6 +220,10 @@ read_value(Plan *plan, const char *name, const char *value, bool *is_good)
 		*is_good = read_number(value, &plan->times);
 	else if (strcmp(name, "pause") == 0)
 		*is_good = read_number(value, &plan->pause_ms);
+	else if (strcmp(name, "ticks") == 0)
+		*is_good = read_number(value, &plan->ticks);
+	else if (strcmp(name, "tokens") == 0)
+		*is_good = read_tokens(value, plan);
 	else if (strcmp(name, "pending") == 0)
 		*is_good = read_number(value, &plan->pending);
 	else if (strcmp(name, "block") == 0)
@@ -360,7 +375,7 @@ happens(Rule *rule)
 const char *
 faults_plan(const char *prompt, Plan *plan)
 {
-	static const Plan nothing = {.times = -1,.pending = 1};
+	static const Plan nothing = {.times = -1,.pending = 1,.ticks = -1};
 	const char *text = strstr(prompt, "[[mock ");
 
 	*plan = nothing;
@@ -413,7 +428,8 @@ faults_reset_before(void)
 static const char *
 add_rule(const json_t *wish)
 {
-	Rule		rule = {.plan.times = -1,.plan.pending = 1,.rate = 1};
+	Rule		rule = {.plan.times = -1,.plan.pending = 1,.plan.ticks = -1,
+	.rate = 1};
 	const char *name;
 	json_t	   *value;
 

@@ -27,6 +27,11 @@
  *		[[mock thought]]		google, vertex: an interim picture before it
  *		[[mock echo=FORM]]		any: status 400 with the key, as echo.h says
  *
+ * What it is said to cost:
+ *		[[mock ticks=N]]		xai: in the answer and in the ledger
+ *		[[mock tokens=A,B,C,D]]	openai, google: of text in, of pictures in, of
+ *								pictures out, of words out
+ *
  * Streams and deferred answers:
  *		[[mock pause=MS]]		rest between two events of a stream
  *		[[mock stream=error]]	an error event instead of the last one
@@ -173,6 +178,9 @@ typedef struct Plan
 	char		finish[48];
 	char		echo[16];
 	bool		thought;
+	long		ticks;			/* -1: as the request says */
+	bool		has_tokens;
+	long		tokens[4];		/* as the directive has them */
 	long		pause_ms;
 	StreamEnd	stream_end;
 	long		pending;

@@ -234,10 +234,10 @@ answer_content(Connection *c, const Request *request, const Call *call,
 			   const Plan *plan, uint64_t sequence)
 {
 	const GoogleWish *wish = call->wish;
-	int			in = prompt_tokens(wish->prompt) +
-	wish->input_count * INPUT_TOKENS;
-	int			out = output_tokens(wish);
-	int			thoughts = plan->thought ? 300 : 0;
+	long		text = prompt_tokens(wish->prompt);
+	long		input = wish->input_count * INPUT_TOKENS;
+	long		out = output_tokens(wish);
+	long		thoughts = plan->thought ? 300 : 0;
 
 	(void) request;
 	answer_text(c, "{");
@@ -259,13 +259,24 @@ answer_content(Connection *c, const Request *request, const Call *call,
 		gather_parts(c, wish, plan);
 		answer_text(c, "]},\"finishReason\":\"STOP\"}]");
 	}
-	answer_text(c, ",\"usageMetadata\":{\"promptTokenCount\":%d,"
-				"\"candidatesTokenCount\":%d,\"thoughtsTokenCount\":%d,"
-				"\"totalTokenCount\":%d,\"candidatesTokensDetails\":"
-				"[{\"modality\":\"IMAGE\",\"tokenCount\":%d}]},"
+	if (plan->has_tokens)
+	{
+		text = plan->tokens[0];
+		input = plan->tokens[1];
+		out = plan->tokens[2];
+		thoughts = plan->tokens[3];
+	}
+	answer_text(c, ",\"usageMetadata\":{\"promptTokenCount\":%ld,"
+				"\"promptTokensDetails\":["
+				"{\"modality\":\"TEXT\",\"tokenCount\":%ld},"
+				"{\"modality\":\"IMAGE\",\"tokenCount\":%ld}],"
+				"\"candidatesTokenCount\":%ld,\"thoughtsTokenCount\":%ld,"
+				"\"totalTokenCount\":%ld,\"candidatesTokensDetails\":"
+				"[{\"modality\":\"IMAGE\",\"tokenCount\":%ld}]},"
 				"\"modelVersion\":\"%s\",\"responseId\":\"mock-%" PRIu64 "\"}",
-				in, out, thoughts, in + out + thoughts, out,
-				call->entry.model, sequence);
+				text + input, text, input, out, thoughts,
+				text + input + out + thoughts, out, call->entry.model,
+				sequence);
 	connection_answer(c, 200, JSON, plan->delay_ms);
 }
 

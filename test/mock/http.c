@@ -342,7 +342,7 @@ attend(Connection *c, uint32_t events)
 		case STATE_WAITING:
 			if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 			{
-				stats.abandoned += c->is_call;
+				stats.abandoned += c->call != 0;
 				connection_close(c);
 			}
 			break;
@@ -354,17 +354,33 @@ attend(Connection *c, uint32_t events)
 	}
 }
 
-void
-http_release(void)
+static int
+compare_arrivals(const void *a, const void *b)
 {
+	int64_t		one = (*(Connection *const *) a)->arrived_us;
+	int64_t		other = (*(Connection *const *) b)->arrived_us;
+
+	return (one > other) - (one < other);
+}
+
+void
+http_release(int most)
+{
+	static Connection *held[MAX_DESCRIPTORS];
+	int			count = 0;
+
 	for (int fd = 0; fd < MAX_DESCRIPTORS; fd++)
 	{
 		Connection *c = connections[fd];
 
-		if (c == NULL || !c->is_held || c->state != STATE_WAITING)
-			continue;
-		c->is_held = false;
-		answer_continue(c);
+		if (c != NULL && c->is_held && c->state == STATE_WAITING)
+			held[count++] = c;
+	}
+	qsort(held, count, sizeof(held[0]), compare_arrivals);
+	for (int i = 0; i < count && i < most; i++)
+	{
+		held[i]->is_held = false;
+		answer_continue(held[i]);
 	}
 }
 

@@ -68,7 +68,7 @@ typedef struct Connection
 	ConnectionState state;
 	uint32_t	watched;		/* what epoll is asked for */
 	bool		close_after;	/* the answer is the last one */
-	bool		is_call;		/* counted as in flight */
+	uint64_t	call;			/* number of the one in flight, or 0 */
 	bool		is_held;		/* waits for a release */
 	bool		is_stale;		/* the next call is read, not answered */
 	bool		cut_answer;		/* reset in the middle of it */
@@ -145,8 +145,8 @@ extern void connection_send(Connection *c, const char *head, long delay_ms);
 extern void connection_reset(Connection *c);
 extern void connection_close(Connection *c);
 
-/* Answers that are held go now. */
-extern void http_release(void);
+/* Of the answers that are held, the oldest go now: so many at the most. */
+extern void http_release(int most);
 
 /* Listen on 127.0.0.1; returns the port.  Then run until told to stop. */
 extern int	http_listen(int port);

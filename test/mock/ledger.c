@@ -27,6 +27,9 @@ static uint64_t sequence;
 static char *lines;				/* as in the file */
 static size_t lines_length;
 static size_t lines_size;
+static int64_t *flights;		/* numbers of calls, negative at their end */
+static size_t flight_count;
+static size_t flight_size;
 
 void
 ledger_open(const char *path)
@@ -158,7 +161,8 @@ ledger_append(const Request *request, const Entry *entry)
 					  ",\"provider\":\"%s\""
 					  ",\"key\":\"%s\",\"model\":\"%s\",\"n\":%d"
 					  ",\"inputs\":%s"
-					  ",\"accepted\":%s,\"charged\":%s,\"status\":%d"
+					  ",\"accepted\":%s,\"charged\":%s,\"ticks\":%lld"
+					  ",\"status\":%d"
 					  ",\"fault\":%s%s%s}\n",
 					  ++sequence, now_us(), request->arrived_us, id,
 					  dot != NULL ? (int) (dot - id) : 0, id, attempt,
@@ -166,7 +170,8 @@ ledger_append(const Request *request, const Entry *entry)
 					  harmless(entry->model, model, sizeof(model)), entry->n,
 					  print_inputs(entry, inputs),
 					  entry->accepted ? "true" : "false",
-					  entry->charged ? "true" : "false", entry->status,
+					  entry->charged ? "true" : "false", entry->ticks,
+					  entry->status,
 					  entry->fault != NULL ? "\"" : "",
 					  entry->fault != NULL ?
 					  harmless(entry->fault, fault, sizeof(fault)) : "null",
@@ -184,9 +189,45 @@ ledger_print(Connection *c)
 	answer_bytes(c, lines != NULL ? lines : "", lines_length);
 }
 
+static void
+note_flight(int64_t event)
+{
+	if (flight_count == flight_size)
+	{
+		flight_size = flight_size * 2 + 1024;
+		flights = realloc(flights, flight_size * sizeof(flights[0]));
+		if (flights == NULL)
+			abort();
+	}
+	flights[flight_count++] = event;
+}
+
+void
+ledger_call_begins(uint64_t number)
+{
+	note_flight((int64_t) number);
+	if (++stats.in_flight > stats.max_in_flight)
+		stats.max_in_flight = stats.in_flight;
+}
+
+void
+ledger_call_ends(uint64_t number)
+{
+	note_flight(-(int64_t) number);
+	stats.in_flight--;
+}
+
+void
+ledger_print_flights(Connection *c)
+{
+	for (size_t i = 0; i < flight_count; i++)
+		answer_text(c, "%+" PRId64 "\n", flights[i]);
+}
+
 void
 ledger_reset(void)
 {
+	flight_count = 0;
 	sequence = 0;
 	lines_length = 0;
 	if (file >= 0 && ftruncate(file, 0) != 0)

@@ -33,6 +33,7 @@ typedef struct Entry
 	const Input *mask;			/* or NULL */
 	bool		accepted;		/* a valid key and a valid request */
 	bool		charged;
+	long long	ticks;			/* xai: what it costs if it is charged */
 	int			status;			/* of the answer; 0 if there will be none */
 	const char *fault;			/* or NULL */
 } Entry;
@@ -40,6 +41,14 @@ typedef struct Entry
 extern void ledger_open(const char *path);	/* NULL: memory only */
 extern uint64_t ledger_append(const Request *request, const Entry *entry);
 extern void ledger_print(Connection *c);	/* as lines of JSON */
+
+/*
+ * When a call of the ledger begins to run and when it ends, by its number;
+ * printed in this order, as +SEQ and -SEQ, a line each.
+ */
+extern void ledger_call_begins(uint64_t sequence);
+extern void ledger_call_ends(uint64_t sequence);
+extern void ledger_print_flights(Connection *c);
 extern void ledger_reset(void);
 
 typedef struct Stats

@@ -20,10 +20,11 @@
  *
  * For whoever tests:
  *		GET  /_mock/ledger		a line of JSON per call
+ *		GET  /_mock/flights		when each of them began and ended, in order
  *		GET  /_mock/stats		counters
  *		GET  /_mock/pictures/	pictures by address, for nobody's key
  *		POST /_mock/faults		see faults.h
- *		POST /_mock/release		answers on hold go
+ *		POST /_mock/release		answers on hold go; of {"count": N}, the N oldest
  *		POST /_mock/service-account, /_mock/tokens	see token.h
  *		/_mock/storage			GET: what is stored; POST: see storage.h
  *		POST /_mock/legacy		as option --legacy
@@ -33,6 +34,7 @@
  */
 #include <getopt.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +88,17 @@ set(Connection *c, const Request *request,
 	json_decref(wish);
 }
 
+static const char *
+release_some(const json_t *wish)
+{
+	const json_t *count = json_object_get(wish, "count");
+
+	if (!json_is_integer(count) || json_integer_value(count) < 0)
+		return "count must be a number";
+	http_release((int) json_integer_value(count));
+	return NULL;
+}
+
 static void
 control(Connection *c, const Request *request, const char *what)
 {
@@ -95,6 +108,11 @@ control(Connection *c, const Request *request, const char *what)
 	{
 		ledger_print(c);
 		connection_answer(c, 200, "content-type: application/x-ndjson\r\n", 0);
+	}
+	else if (strcmp(what, "flights") == 0)
+	{
+		ledger_print_flights(c);
+		connection_answer(c, 200, "content-type: text/plain\r\n", 0);
 	}
 	else if (strcmp(what, "stats") == 0)
 	{
@@ -118,12 +136,17 @@ control(Connection *c, const Request *request, const char *what)
 	}
 	else if (is_post && strcmp(what, "release") == 0)
 	{
-		http_release();
-		done(c);
+		if (request->body_length > 0)
+			set(c, request, release_some);
+		else
+		{
+			http_release(INT_MAX);
+			done(c);
+		}
 	}
 	else if (is_post && strcmp(what, "reset") == 0)
 	{
-		http_release();
+		http_release(INT_MAX);
 		faults_reset();
 		openai_serves_legacy = legacy_at_start;
 		storage_reset();

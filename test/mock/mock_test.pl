@@ -283,6 +283,25 @@ like((rest_of($held[$_], 0.5))[0], qr/^HTTP\/1.1 200/, 'a release answers')
 is(stats()->{max_in_flight}, 3, 'the most in flight is remembered');
 is(stats()->{in_flight}, 0, 'and nothing is left');
 
+control('reset');
+@held = map { connection() } 1 .. 3;
+foreach my $n (0 .. 2)
+{
+	send_on($held[$n], 'x [[mock hold]]');
+	until_true(sub { stats()->{in_flight} == $n + 1 });
+}
+control('release', { count => 1 });
+like((rest_of($held[0], 0.5))[0], qr/^HTTP\/1.1 200/,
+	'one is released: the oldest');
+is(stats()->{in_flight}, 2, 'and no other');
+control('release', { count => 2 });
+is(stats()->{in_flight}, 0, 'then two');
+is( $http->get("$base/_mock/flights")->{content},
+	"+1\n+2\n+3\n-1\n-2\n-3\n",
+	'when calls began and ended is told, in order');
+is(control('release', { count => 'x' })->{status}, 400,
+	'not so many is no number');
+
 my @late = map { connection() } 1 .. 3;
 $asked = time;
 send_on($late[0], 'x [[mock delay=300]]');

@@ -65,22 +65,31 @@ check_key(const Request *request, bool is_foreign, Refusal *why)
 /* ---- the answer ---- */
 
 static void
-gather_usage(Connection *c, const Wish *wish, int pictures, bool with_input)
+gather_usage(Connection *c, const Wish *wish, const Plan *plan, int pictures,
+			 bool with_input)
 {
-	int			text = with_input ? prompt_tokens(wish->prompt) : 0;
-	int			input = with_input ? wish->input_count * INPUT_TOKENS : 0;
-	int			output = pictures *
+	long		text = with_input ? prompt_tokens(wish->prompt) : 0;
+	long		input = with_input ? wish->input_count * INPUT_TOKENS : 0;
+	long		output = pictures *
 	(model_output_tokens(wish->model, wish->quality, wish->picture.width,
 						 wish->picture.height) +
 	 wish->partial_images * PARTIAL_TOKENS);
+	long		words = 0;
 
-	answer_text(c, "\"usage\":{\"input_tokens\":%d,\"output_tokens\":%d,"
-				"\"total_tokens\":%d,\"input_tokens_details\":"
-				"{\"text_tokens\":%d,\"image_tokens\":%d},"
+	if (plan->has_tokens)
+	{
+		text = plan->tokens[0];
+		input = plan->tokens[1];
+		output = plan->tokens[2];
+		words = plan->tokens[3];
+	}
+	answer_text(c, "\"usage\":{\"input_tokens\":%ld,\"output_tokens\":%ld,"
+				"\"total_tokens\":%ld,\"input_tokens_details\":"
+				"{\"text_tokens\":%ld,\"image_tokens\":%ld},"
 				"\"output_tokens_details\":"
-				"{\"image_tokens\":%d,\"text_tokens\":0}}",
-				text + input, output, text + input + output, text, input,
-				output);
+				"{\"image_tokens\":%ld,\"text_tokens\":%ld}}",
+				text + input, output + words, text + input + output + words,
+				text, input, output, words);
 }
 
 static void
@@ -140,7 +149,7 @@ answer_pictures(Connection *c, const Request *request, const Wish *wish,
 	if (wish->model->family >= FAMILY_1)
 	{
 		answer_text(c, ",");
-		gather_usage(c, wish, wish->n, true);
+		gather_usage(c, wish, plan, wish->n, true);
 	}
 	answer_text(c, "}");
 	call_headers(headers, sizeof(headers), plan, sequence);
@@ -162,7 +171,7 @@ gather_event(Connection *c, const Wish *wish, const Plan *plan,
 				",", name, name, now_us() / 1000000);
 	gather_manner(c, wish);
 	if (preview < 0)
-		gather_usage(c, wish, 1, is_first);
+		gather_usage(c, wish, plan, 1, is_first);
 	else
 		answer_text(c, "\"partial_image_index\":%d", preview);
 	answer_text(c, ",\"b64_json\":\"");

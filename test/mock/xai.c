@@ -479,6 +479,9 @@ decide(Connection *c, const Request *request, const json_t *body,
 		is_valid = refuse(why, 400, "mock_directive", "%s", wrong);
 	if (is_valid)
 	{
+		if (plan.ticks >= 0)
+			wish->ticks = plan.ticks;
+		call.entry.ticks = wish->ticks;
 		call_accept(c, request, &call, &plan);
 		return;
 	}

@@ -121,6 +121,10 @@ refused(400, qr/rejected by content moderation/, 'what came out',
 	$answer = generate('x [[mock block=output]]'));
 is(ticks($answer), 400_000_000, 'and has its price');
 ok((ledger())[-1]{charged}, 'and is billed');
+is((ledger())[-1]{ticks}, 400_000_000, 'with that');
+is(ticks(generate('x [[mock ticks=1234560000]]')), 1_234_560_000,
+	'a price that is asked for');
+is((ledger())[-1]{ticks}, 1_234_560_000, 'is billed, too');
 refused(403, qr/SAFETY_CHECK_TYPE/, 'what went in',
 	generate('x [[mock block=prompt]]'));
 ok(!(ledger())[-1]{charged}, 'and is not');

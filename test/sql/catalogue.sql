@@ -62,13 +62,13 @@ SELECT capabilities -> 'inputs' AS inputs,
 SELECT model_id FROM bambi.models
  WHERE capabilities ? 'inputs'
    AND NOT coalesce(
-       (capabilities -> 'inputs') - '{max,formats,max_bytes,max_total_bytes,mask,mask_max_bytes,square}'::text[] = '{}'
+       (capabilities -> 'inputs') - '{max,formats,max_bytes,max_total_bytes,mask,mask_max_bytes,square,bills}'::text[] = '{}'
        AND (capabilities #>> '{inputs,max}')::int >= 1
        AND jsonb_array_length(capabilities #> '{inputs,formats}') > 0, false);
 
 -- Documents with something else in them, or without a longest prompt:
 SELECT model_id FROM bambi.models
- WHERE capabilities - '{prompt,parameters,inputs,tokens,price_by,pictures_per_call}'::text[]
+ WHERE capabilities - '{prompt,parameters,inputs,tokens,price_by,pictures_per_call,bills}'::text[]
        <> '{}'
     OR jsonb_typeof(capabilities #> '{prompt,max_length}')
        IS DISTINCT FROM 'number';

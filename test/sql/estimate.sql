@@ -31,7 +31,7 @@ SELECT m.id, l.unit, l.size, l.quality, l.price, l.currency,
        l.since::timestamptz, l.upto::timestamptz
   FROM bambi.models m JOIN (VALUES
     ('named', 'image', '1K', 'little', 0.01, 'USD', '-infinity', 'infinity'),
-    ('named', 'image', '1K', 'much', 0.02, 'USD', '-infinity', 'infinity'),
+    ('named', 'image', '1K', 'much', 0.02, 'USD', '2020-01-01', '2199-01-01'),
     ('named', 'image', '2K', NULL, 0.04, 'USD', '-infinity', 'infinity'),
     ('named', 'image', '1K', 'little', 9, 'EUR', '-infinity', 'infinity'),
     ('named', 'image', '1K', 'much', 9, 'USD', '2019-01-01', '2020-01-01'),

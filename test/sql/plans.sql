@@ -190,7 +190,7 @@ SET LOCAL TimeZone = 'UTC';
 \echo *** the account: a subscription begins, and so does a count
 UPDATE bambi.plans SET generations_per_minute = 30, max_in_flight = 3,
        max_waiting = 100, models = '{sandbox/*}', store = 'database',
-       retention_days = 90, budget = 12.5, budget_currency = 'EUR'
+       retention_days = 90, budget = 12.5, budget_currency = 'USD'
  WHERE plan_type = 'regress';
 UPDATE bambi.users SET usage_count = 20 WHERE id = :'ada';
 UPDATE bambi_internal.queue SET claimed_by = bambi_uuid_v7()

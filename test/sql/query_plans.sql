@@ -29,7 +29,8 @@ SELECT id AS one FROM bambi.image_generations WHERE user_id = :a
 ANALYZE bambi.image_generations, bambi.images;
 
 -- Whether a query uses an index of that name; what it reads in another way
--- than from a place in an index; whether it sorts; how many months it reads.
+-- than from a place in an index; whether it sorts what has an order; how many
+-- months it reads.
 CREATE FUNCTION pg_temp.plan_of(query text, wanted text, OUT as_meant boolean,
                                 OUT reads_whole text, OUT sorts boolean,
                                 OUT months text)
@@ -45,7 +46,8 @@ BEGIN
                           OR n ->> 'Node Type' LIKE 'Index%'
                              AND n -> 'Index Cond' IS NULL
                              AND n ->> 'Index Name' !~ wanted),
-           coalesce(bool_or(n ->> 'Node Type' LIKE '%Sort'), false),
+           query ~ 'ORDER BY'
+           AND coalesce(bool_or(n ->> 'Node Type' LIKE '%Sort'), false),
            CASE count(DISTINCT n ->> 'Relation Name')
                     FILTER (WHERE n ->> 'Relation Name' ~ '_\d{4}_\d\d$')
                 WHEN 0 THEN NULL WHEN 1 THEN 'one' ELSE 'several' END
@@ -76,10 +78,15 @@ INSERT INTO pg_temp.plans VALUES
     (6, 'newest 50 pictures', '^images_\d_user_id_id_idx$',
      'SELECT * FROM bambi_images ORDER BY id DESC LIMIT 50'),
     (7, 'keys', '^configuration_', 'SELECT * FROM bambi_configurations'),
-    (8, 'usage', '^events_of_user$', 'SELECT * FROM bambi_usage'),
+    (8, 'usage that is fresh', '^fresh_events_of_user$',
+     'SELECT * FROM bambi_usage'),
+    (11, 'usage that is rolled up', '^one_sum_per_period$',
+     'SELECT * FROM bambi_usage_by_model'),
     (9, 'account', '^users_pkey$', 'SELECT * FROM bambi_account'),
     (10, 'subscription', '^one_subscription_per_user$',
-     'SELECT * FROM bambi_subscription');
+     'SELECT * FROM bambi_subscription'),
+    (12, 'what is spent of budgets', '^usage_events_pkey$',
+     'SELECT * FROM bambi_budgets');
 SET LOCAL bambi.user_id = :a;
 SET LOCAL ROLE bambi_user;
 SELECT question, p.*
@@ -125,13 +132,13 @@ INSERT INTO pg_temp.plans VALUES
      'SELECT FROM bambi.subscriptions WHERE stripe_subscription_id = ''x'''),
     (26, 'model by name', '^model_by_name$',
      'SELECT FROM bambi.models WHERE model_id = ''x'''),
-    (27, 'prices of a model', '^one_price_at_a_time$',
+    (27, 'prices of a model', '^one_price_from_a_time$',
      format('SELECT FROM bambi.model_prices WHERE model_id = %L', :'one')),
     (28, 'generation by its key',
      '^image_generations_.*(_user_id_id_idx|_pkey)$',
      format('SELECT FROM bambi.image_generations '
             'WHERE id = %L AND user_id = %L', :'one', :a)),
-    (29, 'generations to decide', '^image_generations_\d+_\d+_id_idx$',
+    (29, 'generations to decide', '^image_generations_.*_user_id_id_idx1$',
      'SELECT min(finished_at) FROM bambi.image_generations '
      'WHERE status = ''uncertain'' AND held_reason IS NOT NULL'),
     (30, 'generations with a key',
@@ -144,9 +151,11 @@ INSERT INTO pg_temp.plans VALUES
     (32, 'who is next', '^queue_in_turn$',
      'SELECT id FROM bambi_internal.queue WHERE (turn, id) > '
      '(5, ''00000000-0000-7000-8000-000000000000'') '
-     'AND claimed_by IS NULL ORDER BY turn, id LIMIT 100'),
+     'AND waits_for IS NULL AND claimed_by IS NULL '
+     'ORDER BY turn, id LIMIT 100'),
     (33, 'last turn of a user', '^queue_of_user$',
-     format('SELECT max(turn) FROM bambi_internal.queue WHERE user_id = %L',
+     format('SELECT turn FROM bambi_internal.queue WHERE user_id = %L '
+            'AND waits_for IS NULL ORDER BY waits_for DESC, turn DESC LIMIT 1',
             :a)),
     (34, 'who wants to cancel', '^queue_to_cancel$',
      'SELECT id FROM bambi_internal.queue WHERE cancel_requested'),
@@ -161,8 +170,26 @@ INSERT INTO pg_temp.plans VALUES
             'AND user_id = %L', :'one', :a)),
     (38, 'usage of a period', '^usage_by_period$',
      'SELECT FROM bambi.api_usage WHERE period_start >= now()'),
+    (40, 'ledger of a user since', '^usage_events_pkey$',
+     format('SELECT FROM bambi.usage_events WHERE user_id = %L AND id >= %L',
+            :a, :'one')),
+    (41, 'events that are fresh', '^fresh_events_of_user$',
+     'SELECT FROM bambi.usage_events WHERE NOT is_rolled_up '
+     'ORDER BY user_id, id LIMIT 10'),
     (39, 'keys under a master key', '^configuration_by_key_id$',
-     'SELECT FROM bambi.api_configurations WHERE key_id = ''x''');
+     'SELECT FROM bambi.api_configurations WHERE key_id = ''x'''),
+    (40, 'who is next in a lane', '^queue_in_lane$',
+     format('SELECT id FROM bambi_internal.queue WHERE waits_for = %L '
+            'AND user_id = %L AND id >= %L AND claimed_by IS NULL '
+            'ORDER BY id LIMIT 10', :'one', :a, :'one')),
+    (41, 'the next lane', '^queue_in_lane$',
+     format('SELECT waits_for, user_id FROM bambi_internal.queue '
+            'WHERE waits_for IS NOT NULL '
+            'AND (waits_for, user_id) > (%L, %L) '
+            'ORDER BY waits_for, user_id LIMIT 1', :'one', :a)),
+    (42, 'keys with a limit', '^configuration_with_limit$',
+     'SELECT FROM bambi.api_configurations WHERE max_in_flight IS NOT NULL '
+     'LIMIT 1');
 SELECT question, p.*
   FROM pg_temp.plans, pg_temp.plan_of(query, wanted) p
  WHERE number > 20 ORDER BY number;

@@ -126,10 +126,23 @@ SELECT our.relation,
 HAVING count(*) FILTER (WHERE NOT may) > 0
  ORDER BY our.nspname, our.relname;
 
--- A service reads what a user reads (differences):
+-- Materialised views know no row-level security: who may read them (a list).
+SELECT c.oid::regclass AS relation, c.relowner::regrole AS owner,
+       a.grantee::regrole, a.privilege_type,
+       obj_description(c.oid, 'pg_class') IS NOT NULL AS has_comment
+  FROM pg_class c,
+       aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+ WHERE c.relkind = 'm' AND a.grantee <> c.relowner
+   AND (c.relnamespace IN ('bambi'::regnamespace,
+                           'bambi_internal'::regnamespace)
+        OR c.relname LIKE 'bambi%')
+ ORDER BY c.relname, 3;
+
+-- A service reads what a user reads (differences, but for operators' views):
 SELECT our.relation, a.attname
   FROM our JOIN pg_attribute a ON a.attrelid = our.oid
  WHERE a.attnum > 0 AND NOT a.attisdropped
+   AND has_any_column_privilege('bambi_user', our.oid, 'SELECT')
    AND has_column_privilege('bambi_user', our.oid, a.attnum, 'SELECT')
     <> has_column_privilege('bambi_service', our.oid, a.attnum, 'SELECT');
 
@@ -176,7 +189,8 @@ SELECT i.indexrelid::regclass AS index
   FROM pg_index i
        JOIN pg_attribute a ON a.attrelid = i.indrelid
                           AND a.attname = 'user_id'
- WHERE i.indisunique AND i.indrelid IN (SELECT oid FROM our)
+ WHERE i.indisunique
+   AND i.indrelid IN (SELECT oid FROM our WHERE NOT relispartition)
    AND NOT a.attnum = ANY (i.indkey)
  ORDER BY 1;
 
@@ -227,12 +241,26 @@ SELECT attrelid::regclass, attname, attstorage FROM pg_attribute
  WHERE attrelid = 'bambi.image_data'::regclass AND attname = 'data';
 
 -- The functions of the schema (a list): not everybody's, their path is fixed
--- unless they are inlined, and one is a definer's.
+-- unless they are inlined, and two are a definer's.
 SELECT p.oid::regprocedure AS function, p.proowner::regrole AS owner,
        p.prosecdef AS is_definer, p.proconfig AS settings,
        has_function_privilege('bambi_user', p.oid, 'EXECUTE') AS user_may
   FROM pg_proc p
  WHERE p.oid IN ('bambi_internal.ensure_months(integer)'::regprocedure,
+                 'bambi_internal.make_month(regclass, timestamp, text)'
+                 ::regprocedure,
+                 'bambi_internal.detach_month(regclass, timestamp)'
+                 ::regprocedure,
+                 'bambi_internal.lock_around(regclass, text)'::regprocedure,
+                 'bambi_internal.has_month(regclass, timestamp)'::regprocedure,
+                 'bambi_internal.month_name(regclass, timestamp)'
+                 ::regprocedure,
+                 'bambi_internal.bound_month(regclass, timestamp)'
+                 ::regprocedure,
+                 'bambi_internal.bound_months(regclass)'::regprocedure,
+                 'bambi_internal.monthly_tables()'::regprocedure,
+                 'bambi_internal.log_change()'::regprocedure,
+                 'bambi_internal.log_changes_of(regclass)'::regprocedure,
                  'bambi_internal.set_updated_at()'::regprocedure,
                  'bambi_internal.refuse_write()'::regprocedure,
                  'bambi_internal.model_is_offered(uuid)'::regprocedure,

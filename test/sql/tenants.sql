@@ -31,8 +31,9 @@ SELECT c.user_id, c.id, :sandbox,
   FROM bambi.api_configurations c,
        (VALUES ('queued'), ('failed'), ('succeeded')) s (status)
  WHERE c.user_id IN (:a, :b);
-INSERT INTO bambi_internal.queue (id, user_id, turn, claimed_by, claimed_at)
-SELECT id, user_id, 1, CASE user_id WHEN :b THEN gen_random_uuid() END, now()
+INSERT INTO bambi_internal.queue (id, user_id, provider_id, turn, claimed_by,
+       claimed_at)
+SELECT id, user_id, gen_random_uuid(), 1, CASE user_id WHEN :b THEN gen_random_uuid() END, now()
   FROM bambi.image_generations
  WHERE status = 'queued' AND user_id IN (:a, :b);
 INSERT INTO bambi.images (generation_id, user_id, sha256)

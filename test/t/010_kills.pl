@@ -34,11 +34,7 @@ foreach my $point (@points)
 }
 note "$kills->{kills} kills: " . $kills->states;
 
-is( $bambi->sql('SELECT count(*) FROM bambi.users u WHERE usage_count <> (
-		SELECT count(*) FROM bambi.image_generations g
-		 WHERE g.user_id = u.id AND g.quota_period = u.reset_date)'),
-	0,
-	'every place in a quota belongs to a generation');
+$bambi->quota_adds_up;
 
 $bambi->stop;
 done_testing();

@@ -196,14 +196,10 @@ $carol->query_safe(
 	"BEGIN; SELECT bambi_generate('a fawn', 'openai/gpt-image-2')");
 
 # all at once, so that as many could be claimed in the turn that cannot end them
-sub let_hers_go
-{
+$bambi->wait_until('answers to all that run', sub {
 	$bambi->mock('release');
-	return $bambi->mock_stats->{in_flight} == 0;
-}
-$bambi->wait_until('answers to all that run', \&let_hers_go);
-$bambi->poll("SELECT (generations->>'running')::int >= 100 AND in_flight = 0
-	FROM bambi_status()");
+	return $bambi->sql("SELECT (generations->>'running')::int >= 100
+		AND in_flight = 0 FROM bambi_status()") eq 't'; });
 cmp_ok($bambi->sql('SELECT count(*) FROM bambi_internal.queue
 		WHERE claimed_by IS NOT NULL'), '<', 100 + 16,
 	'not as many more of them are claimed as make a crowd');
@@ -211,18 +207,14 @@ bob_is_served('while they wait for their owner, others are served');
 $carol->query_safe('ROLLBACK');
 $carol->quit;
 $bambi->wait_until('the end of all of hers', sub {
-	let_hers_go();
+	$bambi->mock('release');
 	return $bambi->sql("SELECT count(*) = 400 $hers
 		AND status = 'failed'") eq 't'; });
 is($bambi->sql("SELECT count(*) $hers AND status = 'failed'"), 400,
 	'then all of them end');
 
 $bambi->ledger_is_equal;
-is( $bambi->sql('SELECT count(*) FROM bambi.users u WHERE usage_count <> (
-		SELECT count(*) FROM bambi.image_generations g
-		 WHERE g.user_id = u.id AND g.quota_period = u.reset_date)'),
-	0,
-	'every place in a quota belongs to a generation');
+$bambi->quota_adds_up;
 
 $bambi->stop;
 done_testing();

@@ -15,7 +15,8 @@ $bambi->sign_up('bob');
 $bambi->lift_quota;
 $bambi->add_key('alice');
 $bambi->wait_for_status($bambi->generate('alice', 'a fawn'), 'succeeded');
-$bambi->sql('SELECT bambi_pause()');
+$bambi->sql('SELECT bambi_rollup_usage(1)', 'SELECT bambi_refresh_reports()',
+	'SELECT bambi_pause()');
 my $queued = $bambi->generate('alice', 'queued while it is dumped', 'sandbox');
 
 my $dump = $bambi->node->basedir . '/dump';
@@ -54,17 +55,32 @@ my $rows = 'SELECT (SELECT count(*) FROM bambi.users),
 	(SELECT string_agg(g::text, $$ $$ ORDER BY id)
 	   FROM bambi.image_generations g)';
 is($other->sql($rows), $bambi->sql($rows), 'all rows are there');
+my $usage = 'SELECT (SELECT string_agg(u::text, $$ $$ ORDER BY u)
+		FROM bambi_usage u),
+	(SELECT count(*) FROM bambi.api_usage),
+	(SELECT count(*) FROM bambi.usage_events WHERE NOT is_rolled_up),
+	(SELECT string_agg(r::text, $$ $$ ORDER BY r) FROM bambi_report_spend r),
+	(SELECT string_agg(r::text, $$ $$ ORDER BY r) FROM bambi_report_latency r)';
+is($other->sql($usage), $bambi->sql($usage),
+	'usage is there, rolled up, fresh and reported');
+isnt($other->sql('SELECT bambi_rollup_usage()'),
+	0, 'what was fresh is rolled up there');
+is($other->sql($usage =~ s/,\n\t\(SELECT count.*//sr),
+	$bambi->sql($usage =~ s/,\n\t\(SELECT count.*//sr), 'and counted once');
+is($other->sql('SELECT bambi_refresh_reports()'), '',
+	'the reports can be brought up to date');
 my $guards = "SELECT string_agg(concat_ws(' ', c.oid::regclass,
 			c.relowner::regrole, c.relrowsecurity,
+			coalesce(c.relacl, acldefault('r', c.relowner)),
 			(SELECT string_agg(l.polname || pg_get_expr(l.polqual, l.polrelid)
 				|| l.polroles::regrole[]::text, ' ' ORDER BY l.polname)
 			   FROM pg_policy l WHERE l.polrelid = c.oid)),
 		E'\\n' ORDER BY c.oid::regclass::text)
-	FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v')
+	FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm')
 		AND (c.relnamespace IN ('bambi'::regnamespace,
 			'bambi_internal'::regnamespace) OR c.relname LIKE 'bambi%')";
 is($other->sql($guards), $bambi->sql($guards),
-	'with owners, row-level security and policies');
+	'with owners, grants, row-level security and policies');
 
 $other->sql("CREATE ROLE $_ LOGIN IN ROLE bambi_user",
 	"ALTER ROLE $_ SET bambi.user_id = '$bambi->{user}{$_}'")

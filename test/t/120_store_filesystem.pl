@@ -22,26 +22,7 @@ $bambi->add_key('alice');
 
 # ---- what is looked at again and again
 
-sub make
-{
-	my ($name, $prompt) = @_;
-	my $id = $bambi->generate($name, $prompt, 'sandbox');
-
-	$bambi->poll("SELECT status = 'succeeded'
-		FROM bambi.image_generations WHERE id = '$id'")
-	  or die "$prompt has not succeeded";
-	return $id;
-}
-
-sub image
-{
-	my ($id, $column) = @_;
-
-	return $bambi->sql(
-		"SELECT $column FROM bambi.images WHERE generation_id = '$id'");
-}
-
-sub path { return "$pictures/" . image($_[0], 'storage_path') }
+sub path { return "$pictures/" . $bambi->image_of($_[0], 'storage_path') }
 
 # All that lies below the directory, folders too.
 sub everything
@@ -88,7 +69,7 @@ sub hurry
 		'UPDATE bambi_internal.outbox SET not_before = NULL',
 		'UPDATE bambi_internal.queue SET not_before = NULL
 		  WHERE claimed_by IS NULL');
-	drop_it('carol', make('carol', 'a nudge'));
+	drop_it('carol', $bambi->draw('carol', 'a nudge'));
 	return;
 }
 
@@ -103,26 +84,27 @@ sub set
 
 # ---- where a picture lies
 
-my $first = make('alice', 'a fawn');
-my $sha256 = image($first, 'sha256');
+my $first = $bambi->draw('alice', 'a fawn');
+my $sha256 = $bambi->image_of($first, 'sha256');
 my $path = path($first);
-is( image($first, 'storage_path'),
+is( $bambi->image_of($first, 'storage_path'),
 	"$bambi->{user}{alice}/" . substr($sha256, 0, 2) . "/$sha256.png",
 	'a picture lies where its content says');
-is(image($first, "concat_ws(' ', store, url)"),
+is($bambi->image_of($first, "concat_ws(' ', store, url)"),
 	'filesystem', 'its row says so too');
 is(sha256_hex(slurp_file($path)), $sha256, 'the file is the picture');
-is(-s $path, image($first, 'bytes'), 'all of it');
+is(-s $path, $bambi->image_of($first, 'bytes'), 'all of it');
 is((stat $path)[2] & 0777, 0600, 'and only the server reads it');
 is($bambi->sql('SELECT count(*) FROM bambi.image_data'),
 	0, 'the database has no bytes');
 is(seen_by('alice', $first), $sha256, 'bambi_image() gives them all the same');
 
-my $second = make('alice', 'a fawn');
-my $bobs = make('bob', 'a fawn');
+my $second = $bambi->draw('alice', 'a fawn');
+my $bobs = $bambi->draw('bob', 'a fawn');
 is(path($second), $path, 'an equal picture of hers is the same file');
 isnt(path($bobs), $path, 'that of another user is a file of his own');
-is(image($bobs, 'sha256'), $sha256, 'though it is the same picture');
+is($bambi->image_of($bobs, 'sha256'), $sha256,
+	'though it is the same picture');
 
 # ---- when it is erased
 
@@ -147,14 +129,14 @@ is_deeply([ everything() ], [], 'what was his is erased too');
 
 # ---- when it is put again meanwhile
 
-$first = make('alice', 'a fawn');
+$first = $bambi->draw('alice', 'a fawn');
 $path = path($first);
 $bambi->sql('SELECT bambi_pause()');
 drop_it('alice', $first);
 my $operator = $bambi->session('postgres');
 $operator->query_safe('BEGIN; SELECT FROM bambi_internal.outbox FOR UPDATE');
 $bambi->sql('SELECT bambi_resume()');
-$second = make('alice', 'a fawn');
+$second = $bambi->draw('alice', 'a fawn');
 $operator->query_safe('ROLLBACK');
 $operator->quit;
 all_is_erased('an errand comes to a picture that is there again');
@@ -214,7 +196,7 @@ all_is_erased('it goes as well');
 foreach my $point (
 	qw(errands-before-commit errands-committed errand-received errand-ended))
 {
-	$first = make('alice', "a fawn at $point");
+	$first = $bambi->draw('alice', "a fawn at $point");
 	$path = path($first);
 	$bambi->hold($point);
 	drop_it('alice', $first);
@@ -228,7 +210,7 @@ foreach my $point (
 
 # ---- while the directory cannot be written
 
-my $kept = make('alice', 'kept');
+my $kept = $bambi->draw('alice', 'kept');
 
 # One that was paid for and lies in the spool.
 sub pay_for
@@ -258,11 +240,12 @@ ok( $bambi->poll("SELECT last_error LIKE 'store \"filesystem\": the image '
 is( $bambi->sql_as('alice',
 		"SELECT status FROM bambi_generations WHERE id = '$id'"),
 	'running', 'what is paid for waits');
-is(seen_by('alice', $kept), image($kept, 'sha256'), 'others are read');
+is(seen_by('alice', $kept), $bambi->image_of($kept, 'sha256'),
+	'others are read');
 mend();
 $bambi->wait_for_status($id, 'succeeded', 'and goes on when it can');
-is(image($id, 'store'), 'filesystem', 'into its store');
-is(seen_by('alice', $id), image($id, 'sha256'), 'whole');
+is($bambi->image_of($id, 'store'), 'filesystem', 'into its store');
+is(seen_by('alice', $id), $bambi->image_of($id, 'sha256'), 'whole');
 $bambi->wait_until('the end of the insurance',
 	sub { return !insurance($id) });
 
@@ -277,8 +260,9 @@ foreach my $who (sort keys %death)
 	$death{$who}->();
 	$bambi->bring_back;
 	$bambi->wait_for_status($id, 'succeeded', "$who dies meanwhile");
-	is(image($id, 'store'), 'database', 'the picture is in the database');
-	is(seen_by('alice', $id), image($id, 'sha256'), 'whole');
+	is($bambi->image_of($id, 'store'), 'database',
+		'the picture is in the database');
+	is(seen_by('alice', $id), $bambi->image_of($id, 'sha256'), 'whole');
 	mend();
 }
 $bambi->ledger_is_equal('each was paid for once');
@@ -297,7 +281,7 @@ is($bambi->mock_stats->{calls}, $calls, 'and nothing is sent');
 # ---- a plan with a store of its own
 
 $bambi->sql("UPDATE bambi.plans SET store = 'database'");
-is(image(make('alice', 'of a plan'), 'store'),
+is($bambi->image_of($bambi->draw('alice', 'of a plan'), 'store'),
 	'database', 'the store of a plan comes first');
 $bambi->sql('UPDATE bambi.plans SET store = NULL');
 
@@ -316,16 +300,16 @@ sub edit
 		parameters => '{\"quality\": \"low\", \"size\": \"1024x1024\"}')");
 }
 
-$second = edit(image($id, 'id'));
+$second = edit($bambi->image_of($id, 'id'));
 $bambi->wait_for_status($second, 'succeeded', 'a picture is edited');
 is_deeply(
 	($bambi->charges_of($second))[0]{inputs},
-	[ substr image($id, 'sha256'), 0, 12 ],
+	[ substr $bambi->image_of($id, 'sha256'), 0, 12 ],
 	'the provider was given what the store has');
 
-$first = make('alice', 'deleted before it is edited');
+$first = $bambi->draw('alice', 'deleted before it is edited');
 $bambi->sql('SELECT bambi_pause()');
-$second = edit(image($first, 'id'));
+$second = edit($bambi->image_of($first, 'id'));
 $bambi->sql("UPDATE bambi_internal.queue SET not_before = 'infinity'");
 drop_it('alice', $first);
 $bambi->sql('SELECT bambi_resume()');

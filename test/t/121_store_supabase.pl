@@ -42,25 +42,6 @@ $bambi->add_key('alice');
 
 # ---- what is looked at again and again
 
-sub make
-{
-	my ($prompt) = @_;
-	my $id = $bambi->generate('alice', $prompt, 'sandbox');
-
-	$bambi->poll("SELECT status = 'succeeded'
-		FROM bambi.image_generations WHERE id = '$id'")
-	  or die "$prompt has not succeeded";
-	return $id;
-}
-
-sub image
-{
-	my ($id, $column) = @_;
-
-	return $bambi->sql(
-		"SELECT $column FROM bambi.images WHERE generation_id = '$id'");
-}
-
 # All that the storage has: bucket and path, in order.
 sub objects
 {
@@ -106,11 +87,12 @@ sub all_is_erased
 
 # ---- where a picture lies, and who gets it
 
-my $id = make('a fawn');
-my $path = image($id, 'storage_path');
+my $id = $bambi->draw('alice', 'a fawn');
+my $path = $bambi->image_of($id, 'storage_path');
 is($path, "$bambi->{user}{alice}/$id/1.png",
 	'a picture lies below its user and generation');
-is(image($id, "concat_ws(' ', store, url)"), 'supabase', 'in this store');
+is($bambi->image_of($id, "concat_ws(' ', store, url)"), 'supabase',
+	'in this store');
 is_deeply([ objects() ], ["private-pictures/$path"], 'where it is');
 is($bambi->sql('SELECT count(*) FROM bambi.image_data'),
 	0, 'the database has no bytes');
@@ -121,11 +103,11 @@ my (undef, undef, $error) =
 like($error, qr/image is not in the database.*bambi_image_url/s,
 	'nor has bambi_image() it');
 
-is_deeply([ fetch(link_to($id)) ], [ 200, image($id, 'sha256') ],
+is_deeply([ fetch(link_to($id)) ], [ 200, $bambi->image_of($id, 'sha256') ],
 	'a link gives it to whoever has it');
 is_deeply(
-	[ fetch(link_to(image($id, 'id'), '7 days')) ],
-	[ 200, image($id, 'sha256') ],
+	[ fetch(link_to($bambi->image_of($id, 'id'), '7 days')) ],
+	[ 200, $bambi->image_of($id, 'sha256') ],
 	'as does one by the id of the image');
 my $link = link_to($id, '1 second');
 $bambi->wait_until('the end of a link',
@@ -137,22 +119,22 @@ like($error, qr/image has no lasting address/, 'no link lasts');
 
 my $edit = $bambi->sql_as('alice', "SELECT bambi_edit('with snow',
 	model => 'openai/gpt-image-2',
-	sources => ARRAY['@{[ image($id, 'id') ]}']::uuid[],
+	sources => ARRAY['@{[ $bambi->image_of($id, 'id') ]}']::uuid[],
 	parameters => '{\"quality\": \"low\", \"size\": \"1024x1024\"}')");
 $bambi->wait_for_status($edit, 'succeeded', 'it is edited');
 is_deeply(
 	($bambi->charges_of($edit))[0]{inputs},
-	[ substr image($id, 'sha256'), 0, 12 ],
+	[ substr $bambi->image_of($id, 'sha256'), 0, 12 ],
 	'the provider was given what the store has');
 
-my @kept = 'private-pictures/' . image($edit, 'storage_path');
+my @kept = 'private-pictures/' . $bambi->image_of($edit, 'storage_path');
 drop_it($id);
 all_is_erased('a deleted picture is erased');
 is_deeply([ objects() ], \@kept, 'and no other');
 
 # ---- while the storage is down
 
-$id = make('erased later');
+$id = $bambi->draw('alice', 'erased later');
 $bambi->mock('storage', { down => JSON::PP::true });
 (undef, undef, $error) =
   $bambi->try_as('alice', "SELECT bambi_image_url('$id')");
@@ -176,14 +158,15 @@ $bambi->wait_for_status($paid, 'succeeded', 'it goes on when that is up');
 all_is_erased('and so does the other');
 is_deeply(
 	[ objects() ],
-	[ sort @kept, 'private-pictures/' . image($paid, 'storage_path') ],
+	[ sort @kept, 'private-pictures/' . $bambi->image_of($paid,
+		'storage_path') ],
 	'the storage has what it should');
-is((fetch(link_to($paid)))[1], image($paid, 'sha256'), 'whole');
+is((fetch(link_to($paid)))[1], $bambi->image_of($paid, 'sha256'), 'whole');
 
 $bambi->mock('storage', { down => 'reset', times => 2 });
 $paid = $bambi->generate('alice', 'a fawn on a bad line');
 $bambi->wait_for_status($paid, 'succeeded', 'lost connections are no matter');
-is(image($paid, 'store'), 'supabase', 'it is put again');
+is($bambi->image_of($paid, 'store'), 'supabase', 'it is put again');
 $bambi->ledger_is_equal('each was paid for once');
 
 # ---- a courier that dies behind a put
@@ -200,7 +183,7 @@ $bambi->wait_for_status($id, 'succeeded', 'another one puts it again');
 is($bambi->mock_stats->{puts}, $puts + 2, 'and says where');
 is_deeply(
 	[ grep { /$id/ } objects() ],
-	[ 'private-pictures/' . image($id, 'storage_path') ],
+	[ 'private-pictures/' . $bambi->image_of($id, 'storage_path') ],
 	'it is there once');
 
 # ---- a courier that dies behind a put that it had given up before
@@ -215,7 +198,8 @@ $bambi->kill9($bambi->wait_held('answer-received'));
 $bambi->release('answer-received');
 ok(scalar(grep { /$id/ } objects()), 'a courier dies that has put one late');
 $bambi->wait_for_status($id, 'succeeded', 'what it had spooled counts');
-is(image($id, 'store'), 'database', 'the picture is in the database');
+is($bambi->image_of($id, 'store'), 'database',
+	'the picture is in the database');
 all_is_erased('and what it left is erased');
 is(scalar(grep { /$id/ } objects()), 0, 'so that the storage has it no more');
 
@@ -246,11 +230,14 @@ $bambi->wait_for_status($id, 'succeeded', 'when that is mended, they go on');
 
 restart_with("bambi.supabase_bucket = 'pictures'",
 	'bambi.supabase_public = on');
-$id = make('for everybody');
-my $url = "$storage/object/public/pictures/" . image($id, 'storage_path');
-is(image($id, 'url'), $url, 'in a public bucket a picture has an address');
+$id = $bambi->draw('alice', 'for everybody');
+my $url = "$storage/object/public/pictures/"
+  . $bambi->image_of($id, 'storage_path');
+is($bambi->image_of($id, 'url'), $url,
+	'in a public bucket a picture has an address');
 is(link_to($id, '0'), $url, 'which is its link that lasts');
-is_deeply([ fetch($url) ], [ 200, image($id, 'sha256') ], 'for anybody');
+is_deeply([ fetch($url) ], [ 200, $bambi->image_of($id, 'sha256') ],
+	'for anybody');
 
 unlike(slurp_file($node->logfile), qr/$secret/, 'no log tells the key');
 $bambi->ledger_is_equal;

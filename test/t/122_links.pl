@@ -23,25 +23,6 @@ my $node = $bambi->node;
 $bambi->sign_up($_) foreach qw(alice bob);
 $bambi->lift_quota;
 
-sub make
-{
-	my ($name, $prompt) = @_;
-	my $id = $bambi->generate($name, $prompt, 'sandbox');
-
-	$bambi->poll("SELECT status = 'succeeded'
-		FROM bambi.image_generations WHERE id = '$id'")
-	  or die "$prompt has not succeeded";
-	return $id;
-}
-
-sub image
-{
-	my ($id, $column) = @_;
-
-	return $bambi->sql(
-		"SELECT $column FROM bambi.images WHERE generation_id = '$id'");
-}
-
 sub call_of
 {
 	my ($id, $expires) = @_;
@@ -68,7 +49,7 @@ sub error_of
 	return $error;
 }
 
-my $id = make('alice', 'a fawn');
+my $id = $bambi->draw('alice', 'a fawn');
 like(
 	error_of('alice', call_of($id)),
 	qr/55000: bambi.link_url is not set.*HINT:.*rpc\/bambi_image_by_link/s,
@@ -119,14 +100,14 @@ sub seen_by
 
 my $token = token_of($id);
 my ($picture, $until) = unpack 'H32 x16 Q>', decode_base64url($token);
-is( unpack('H32', decode_base64url(token_of(image($id, 'id')))),
+is( unpack('H32', decode_base64url(token_of($bambi->image_of($id, 'id')))),
 	$picture,
 	'generation and image lead to the same picture');
-is($picture, image($id, 'id') =~ tr/-//dr, 'which is that image');
+is($picture, $bambi->image_of($id, 'id') =~ tr/-//dr, 'which is that image');
 ok(abs($until - time - 3600) < 60, 'a link is good for an hour');
 foreach my $name (qw(anon nobody bob alice))
 {
-	is(seen_by($name, $token), image($id, 'sha256'),
+	is(seen_by($name, $token), $bambi->image_of($id, 'sha256'),
 		"whoever has it sees the picture: $name");
 }
 like(
@@ -143,12 +124,13 @@ foreach my $table (qw(bambi_images bambi.images bambi.image_data))
 }
 
 $bambi->sql("UPDATE bambi.plans SET store = 'filesystem'");
-my $filed = make('alice', 'a fawn in a file');
-is(image($filed, 'store'), 'filesystem', 'another one lies in a file');
+my $filed = $bambi->draw('alice', 'a fawn in a file');
+is($bambi->image_of($filed, 'store'), 'filesystem',
+	'another one lies in a file');
 is( seen_by('anon', token_of($filed)),
-	image($filed, 'sha256'),
+	$bambi->image_of($filed, 'sha256'),
 	'a link leads to that as well');
-unlink "$pictures/" . image($filed, 'storage_path');
+unlink "$pictures/" . $bambi->image_of($filed, 'storage_path');
 like(
 	error_of('anon',
 		"SELECT bambi_image_by_link('@{[ token_of($filed) ]}')"),
@@ -170,18 +152,19 @@ sub signed
 	return encode_base64url($said . hmac_sha256($said, $link_secret));
 }
 
-my @ours = (image($id, 'id'), $bambi->{user}{alice});
+my @ours = ($bambi->image_of($id, 'id'), $bambi->{user}{alice});
 is(signed(@ours, $until), $token, 'a link is signed as is said');
 
-my $deleted = make('alice', 'deleted');
+my $deleted = $bambi->draw('alice', 'deleted');
 my $dead = token_of($deleted);
-is(seen_by('anon', $dead), image($deleted, 'sha256'), 'a picture is seen');
+is(seen_by('anon', $dead), $bambi->image_of($deleted, 'sha256'),
+	'a picture is seen');
 $bambi->sql_as('alice', "SELECT bambi_delete('$deleted')");
 
 my $ends = $until;
 $ends++ until signed(@ours, $ends) =~ /-/ && signed(@ours, $ends) =~ /_/;
 my $special = signed(@ours, $ends);
-is(seen_by('anon', $special), image($id, 'sha256'),
+is(seen_by('anon', $special), $bambi->image_of($id, 'sha256'),
 	'all characters of the alphabet are read');
 
 my %wrong = (

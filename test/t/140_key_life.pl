@@ -336,12 +336,12 @@ replace($fred, $freds, 'sk-test-fred');
 $bambi->release('errand-ended');
 is($bambi->checked($freds), 'valid',
 	'a check of the old key says nothing either');
-is(events($freds), 1, 'and is not booked');
+is(events($freds), 1, 'and is not booked beside the new one');
 $freds = half_checked(somebody(), 'sk-test-fred');
 $bambi->sql_as("user$users", "SELECT bambi_remove_key('$freds')");
 $bambi->release('errand-ended');
 is($bambi->checked($freds), 'revoked', 'nor of one that was removed');
-is(events($freds), 0, 'booked it is not');
+is(events($freds), 1, 'booked it is, since the provider was asked');
 
 # ---- who asks dies in between
 

@@ -34,13 +34,13 @@ static char der[2][2048];		/* in base64: of 3072 bits, of 2048 */
 static Next
 step_open(void)
 {
-	return kms->open(&x, &sealing_key);
+	return play_open(kms);
 }
 
 static Next
 step_unwrap(const char *kid)
 {
-	return kms->unwrap(&x, kid, (const uint8_t *) "wrapped", 7, cek);
+	return play_unwrap(kms, kid);
 }
 
 static const char *
@@ -197,13 +197,7 @@ check_metadata(void)
 static void
 check_settings(void)
 {
-	static const struct
-	{
-		const char *name;
-		const char *value;
-		const char *words;
-	}			wrong[] =
-	{
+	static const PlaySetting wrong[] = {
 		{"aws_kms_key", "", "bambi.aws_kms_key is not set"},
 		{"aws_kms_key", "a\"b", "is no id, ARN or alias"},
 		{"aws_kms_region", "", "bambi.aws_kms_region is not set"},
@@ -213,18 +207,7 @@ check_settings(void)
 		{"aws_kms_credentials_file", "/nowhere", "does not exist"},
 	};
 
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-	{
-		json_t	   *before = json_incref(json_object_get(x.settings,
-														 wrong[i].name));
-
-		play_set(wrong[i].name, wrong[i].value);
-		play_begin();
-		CHECK(play_is_down(step_open(), wrong[i].words, false),
-			  "%s \"%s\" is told", wrong[i].name, wrong[i].value);
-		json_object_set_new(x.settings, wrong[i].name, before != NULL ?
-							before : json_string(""));
-	}
+	play_settings(kms, wrong, lengthof(wrong));
 	play_set("aws_kms_credentials_file", "");
 	play_set("aws_metadata", "");
 	play_begin();
@@ -257,15 +240,7 @@ check_settings(void)
 }
 
 /* What both requests make of it. */
-static const struct
-{
-	long		status;
-	const char *body;
-	const char *words;
-	bool		may_repeat;
-}			down[] =
-
-{
+static const PlayAnswer down[] = {
 	{400, ERROR("AccessDeniedException"),
 	"AWS KMS answered 400: AccessDeniedException: so it is", false},
 	{400, ERROR("com.amazonaws.kms#DisabledException"),
@@ -287,7 +262,7 @@ static const struct
 static void
 check_open_faults(void)
 {
-	for (size_t i = 0; i < sizeof(down) / sizeof(down[0]); i++)
+	for (size_t i = 0; i < lengthof(down); i++)
 	{
 		play_begin();
 		step_open();
@@ -366,12 +341,7 @@ check_unwrap(void)
 		  strstr(x.request.body, "key/" OTHER_ID "\"") != NULL,
 		  "the key before it goes on being asked for");
 
-	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
-	{
-		play_begin();
-		CHECK(play_is_unreadable(step_unwrap(foreign[i])),
-			  "\"%s\" is not asked for", foreign[i]);
-	}
+	play_foreign(kms, foreign, lengthof(foreign));
 	play_set("aws_kms_endpoint", "https://other.test");
 	play_begin();
 	CHECK(play_is_down(step_unwrap(KID), "no credentials", true),
@@ -382,30 +352,14 @@ check_unwrap(void)
 static void
 check_unwrap_faults(void)
 {
-	static const char *const unreadable[] = {
-		"{\"__type\":\"InvalidCiphertextException\"}",
-		ERROR("com.amazonaws.kms#IncorrectKeyException"),
-		"{\"Plaintext\":\"QUFB\"}",
+	static const PlayAnswer unreadable[] = {
+		{400, "{\"__type\":\"InvalidCiphertextException\"}", NULL, false},
+		{400, ERROR("com.amazonaws.kms#IncorrectKeyException"), NULL, false},
+		{200, "{\"Plaintext\":\"QUFB\"}", NULL, false},
 	};
-	static const long statuses[] = {400, 400, 200};
 
-	for (size_t i = 0; i < sizeof(unreadable) / sizeof(unreadable[0]); i++)
-	{
-		play_begin();
-		step_unwrap(KID);
-		play_answer(statuses[i], unreadable[i]);
-		CHECK(play_is_unreadable(step_unwrap(KID)),
-			  "what does not unwrap is unreadable: %zu", i);
-	}
-	for (size_t i = 0; i < sizeof(down) / sizeof(down[0]); i++)
-	{
-		play_begin();
-		step_unwrap(KID);
-		play_answer(down[i].status, down[i].body);
-		CHECK(play_is_down(step_unwrap(KID), down[i].words,
-						   down[i].may_repeat),
-			  "unwrapping: \"%s\" makes generations wait", down[i].words);
-	}
+	play_unwrap_answers(kms, KID, unreadable, lengthof(unreadable));
+	play_unwrap_answers(kms, KID, down, lengthof(down));
 	play_begin();
 	step_unwrap(KID);
 	play_answer(400, "{\"__type\":\"X\",\"message\":\"not wJalrXUtnFEMI/"

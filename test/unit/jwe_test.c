@@ -163,6 +163,38 @@ check_keys(void)
 	EVP_PKEY_free(curve);
 }
 
+/* Whichever key, or what is no key, came before. */
+static void
+check_taking_turns(void)
+{
+	static char compact[JWE_MAX_COMPACT];
+	static uint8_t out[JWE_MAX_PLAINTEXT + 1];
+	EVP_PKEY   *other = EVP_RSA_gen(JWE_MIN_RSA_BITS);
+	char	   *other_pem = print_public(other);
+	const char *pems[] = {public_pem, other_pem, "nonsense", public_pem,
+	"nonsense", other_pem, public_pem, public_pem};
+	size_t		right = 0;
+	size_t		out_len;
+	size_t		i;
+
+	for (i = 0; i < sizeof(pems) / sizeof(pems[0]); i++)
+	{
+		JweResult	sealed = jwe_seal(pems[i], KID, SUB, PRV,
+									  (const uint8_t *) "sk-test", 7, compact,
+									  sizeof(compact));
+
+		if (pems[i] != public_pem && pems[i] != other_pem)
+			right += sealed == JWE_BAD_KEY;
+		else
+			right += sealed == JWE_OK &&
+				(open_all(compact, strlen(compact), out, &out_len) ==
+				 JWE_OK) == (pems[i] == public_pem);
+	}
+	CHECK(right == i, "each of %zu is sealed to the key that was named", i);
+	free(other_pem);
+	EVP_PKEY_free(other);
+}
+
 /* Every byte becomes another digit, or a dot, or something else. */
 static void
 check_mutations(void)
@@ -362,6 +394,7 @@ main(void)
 	check_round_trips();
 	check_names();
 	check_keys();
+	check_taking_turns();
 	check_mutations();
 	check_headers();
 	check_rfc7516();

@@ -17,11 +17,31 @@
 
 #include <openssl/rsa.h>
 
+#include "../../src/courier/keyservices/keyservice.h"
 #include "../../src/courier/keyservices/public_key.h"
 #include "check.h"
 
 /* 2026-11-28T00:00:00Z */
 #define PLAY_NOW	1795824000
+
+#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A setting with which a service does not open, and what is said of it. */
+typedef struct PlaySetting
+{
+	const char *name;
+	const char *value;
+	const char *words;
+} PlaySetting;
+
+/* An answer that is none, and what is said of it; NULL: it is unreadable. */
+typedef struct PlayAnswer
+{
+	long		status;
+	const char *body;
+	const char *words;
+	bool		may_repeat;
+} PlayAnswer;
 
 static Exchange x;
 static SealingKey sealing_key;
@@ -158,6 +178,74 @@ play_is_unreadable(Next next)
 	printf("# %d: %s %s\n", next, fault_code(x.fault.class),
 		   x.fault.message);
 	return false;
+}
+
+static inline Next
+play_open(const KeyServiceAdapter *service)
+{
+	return service->open(&x, &sealing_key);
+}
+
+static inline Next
+play_unwrap(const KeyServiceAdapter *service, const char *kid)
+{
+	return service->unwrap(&x, kid, (const uint8_t *) "wrapped", 7, cek);
+}
+
+/* Each by itself; then all are as before. */
+static inline void
+play_settings(const KeyServiceAdapter *service, const PlaySetting *wrong,
+			  size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		json_t	   *before = json_incref(json_object_get(x.settings,
+														 wrong[i].name));
+
+		play_set(wrong[i].name, wrong[i].value);
+		play_begin();
+		CHECK(play_is_down(play_open(service), wrong[i].words, false),
+			  "%s \"%s\" is told", wrong[i].name, wrong[i].value);
+		json_object_set_new(x.settings, wrong[i].name, before != NULL ?
+							before : json_string(""));
+	}
+}
+
+/* To what it is asked to unwrap. */
+static inline void
+play_unwrap_answers(const KeyServiceAdapter *service, const char *kid,
+					const PlayAnswer *answers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		const PlayAnswer *answer = &answers[i];
+		Next		next;
+
+		play_begin();
+		play_unwrap(service, kid);
+		play_answer(answer->status, answer->body);
+		next = play_unwrap(service, kid);
+		if (answer->words == NULL)
+			CHECK(play_is_unreadable(next),
+				  "what does not unwrap is unreadable: %zu", i);
+		else
+			CHECK(play_is_down(next, answer->words, answer->may_repeat),
+				  "unwrapping: \"%s\" makes generations wait",
+				  answer->words);
+	}
+}
+
+/* Names that are not the service's, or of another key: nobody is asked. */
+static inline void
+play_foreign(const KeyServiceAdapter *service, const char *const *kids,
+			 size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		play_begin();
+		CHECK(play_is_unreadable(play_unwrap(service, kids[i])),
+			  "\"%s\" is not asked for", kids[i]);
+	}
 }
 
 /* A key in PEM with \n as JSON has it. */

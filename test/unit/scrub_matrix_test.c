@@ -22,6 +22,9 @@
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Of a private key. */
+#define CUT			120
+
 /* The longest disguise of the longest key. */
 #define MAX_TEXT	8192
 
@@ -355,18 +358,27 @@ make_secret(Key *key)
 	*at = '\0';
 }
 
-/* Some of the middle of a PEM, without its line ends. */
+/*
+ * Some of the middle of a PEM, without its line ends.  If the key went on as
+ * the sentence around it does, more than the piece would have to go.
+ */
 static void
 cut_private_key(char *out)
 {
-	const char *at = play_private_key() + 200;
+	static char digits[4096];
+	const char *middle = digits + 200;
+	char	   *to = digits;
 
-	for (int i = 0; i < 120; at++)
+	for (const char *at = play_private_key(); *at != '\0'; at++)
 	{
 		if (*at != '\n')
-			out[i++] = *at;
-		out[i] = '\0';
+			*to++ = *at;
 	}
+	*to = '\0';
+	while (strchr("yY", middle[-1]) != NULL ||
+		   strchr("wW", middle[CUT]) != NULL)
+		middle++;
+	sprintf(out, "%.*s", CUT, middle);
 }
 
 static char *

@@ -16,12 +16,14 @@
 #include <stdatomic.h>
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include "check.h"
 
@@ -384,6 +386,45 @@ check_settings(void)
 		  "the one that took its place is");
 }
 
+/* Bytes that the courier has read so far. */
+static long
+bytes_read(void)
+{
+	char		path[64];
+	long		bytes = -1;
+	FILE	   *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int) driver_pid(&courier));
+	file = fopen(path, "r");
+	if (file == NULL || fscanf(file, "rchar: %ld", &bytes) != 1)
+		driver_die(path);
+	fclose(file);
+	return bytes;
+}
+
+/* To parse the system's CAs takes twenty times as long as a handshake. */
+static void
+check_cache(void)
+{
+	const char *systems = curl_version_info(CURLVERSION_NOW)->cainfo;
+	int			connections = servers[0].connections;
+	struct stat st;
+	long		before;
+	long		after;
+
+	if (stat(systems, &st) != 0)
+		driver_die(systems);
+	configure("");
+	before = bytes_read();
+	for (int i = 0; i < 8; i++)
+		is_accepted(&servers[0], "the system's CAs, again");
+	after = bytes_read();
+	CHECK(servers[0].connections == connections + 8,
+		  "a call that was refused leaves no connection");
+	CHECK(after - before >= st.st_size && after - before < 2 * st.st_size,
+		  "eight connections read the system's CAs once");
+}
+
 int
 main(void)
 {
@@ -404,6 +445,7 @@ main(void)
 
 	check_kinds();
 	check_settings();
+	check_cache();
 
 	close(courier.fd);
 	courier.fd = -1;

@@ -30,13 +30,13 @@ static char *pem[2];			/* of 3072 bits, of 2048 */
 static Next
 step_open(void)
 {
-	return vault->open(&x, &sealing_key);
+	return play_open(vault);
 }
 
 static Next
 step_unwrap(const char *kid)
 {
-	return vault->unwrap(&x, kid, (const uint8_t *) "wrapped", 7, cek);
+	return play_unwrap(vault, kid);
 }
 
 static void
@@ -234,13 +234,7 @@ check_other_address(void)
 static void
 check_settings(void)
 {
-	static const struct
-	{
-		const char *name;
-		const char *value;
-		const char *words;
-	}			wrong[] =
-	{
+	static const PlaySetting wrong[] = {
 		{"vault_address", "", "bambi.vault_address is not set"},
 		{"vault_address", "vault.test", "is no address"},
 		{"vault_address", "https://user@vault.test", "is no address"},
@@ -258,18 +252,7 @@ check_settings(void)
 	};
 
 	vault->forget();
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-	{
-		json_t	   *before = json_incref(json_object_get(x.settings,
-														 wrong[i].name));
-
-		play_set(wrong[i].name, wrong[i].value);
-		play_begin();
-		CHECK(play_is_down(step_open(), wrong[i].words, false),
-			  "%s \"%s\" is told", wrong[i].name, wrong[i].value);
-		json_object_set_new(x.settings, wrong[i].name, before != NULL ?
-							before : json_string(""));
-	}
+	play_settings(vault, wrong, lengthof(wrong));
 	set_token();
 	play_write("token", " \n", 0600);
 	play_begin();
@@ -285,14 +268,7 @@ check_settings(void)
 static void
 check_open_faults(void)
 {
-	static const struct
-	{
-		long		status;
-		const char *body;
-		const char *words;
-		bool		may_repeat;
-	}			answers[] =
-	{
+	static const PlayAnswer answers[] = {
 		{403, ERROR("permission denied"),
 		"Vault answered 403: permission denied", false},
 		{403, ERROR("1 error occurred:\\n\\t* permission denied\\n\\n"),
@@ -333,7 +309,7 @@ check_open_faults(void)
 		{TRANSPORT_OTHER, "could not be asked", true},
 	};
 
-	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+	for (size_t i = 0; i < lengthof(answers); i++)
 	{
 		open_with_token();
 		play_answer(answers[i].status, answers[i].body);
@@ -345,7 +321,7 @@ check_open_faults(void)
 	answer_key("rsa-3072", pem[1]);
 	CHECK(play_is_down(step_open(), "of 3072 bits or more", false),
 		  "a key of 2048 bits is none, whatever its type");
-	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
+	for (size_t i = 0; i < lengthof(transports); i++)
 	{
 		open_with_token();
 		play_fail(transports[i].transport);
@@ -396,35 +372,22 @@ check_unwrap(void)
 					ADDRESS "/v1/transit/decrypt/before"),
 		  "another key of the mount may have been the one to seal to");
 
-	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
-	{
-		play_begin();
-		CHECK(play_is_unreadable(step_unwrap(foreign[i])),
-			  "\"%s\" is not asked for", foreign[i]);
-	}
+	play_foreign(vault, foreign, lengthof(foreign));
 }
 
 static void
 check_unwrap_faults(void)
 {
-	static const char *const unreadable[] = {
-		ERROR("1 error occurred:\\n\\t* failed to RSA decrypt the "
-			  "ciphertext: crypto/rsa: decryption error\\n\\n"),
-		ERROR("invalid ciphertext: version is too new"),
-		ERROR("ciphertext or signature version is disallowed by policy (too "
-			  "old)"),
-		PLAINTEXT("QUFB"),
-		PLAINTEXT("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF="),
-	};
-	static const long statuses[] = {500, 400, 400, 200, 200};
-	static const struct
-	{
-		long		status;
-		const char *body;
-		const char *words;
-		bool		may_repeat;
-	}			down[] =
-	{
+	static const PlayAnswer answers[] = {
+		{500, ERROR("1 error occurred:\\n\\t* failed to RSA decrypt the "
+					"ciphertext: crypto/rsa: decryption error\\n\\n"), NULL,
+		false},
+		{400, ERROR("invalid ciphertext: version is too new"), NULL, false},
+		{400, ERROR("ciphertext or signature version is disallowed by policy "
+					"(too old)"), NULL, false},
+		{200, PLAINTEXT("QUFB"), NULL, false},
+		{200, PLAINTEXT("QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF="), NULL,
+		false},
 		{403, ERROR("permission denied"), "403: permission denied", true},
 		{400, ERROR("encryption key not found"),
 		"400: encryption key not found", false},
@@ -437,23 +400,7 @@ check_unwrap_faults(void)
 	};
 	Header		retry_after = {.name = "retry-after",.value = "2"};
 
-	for (size_t i = 0; i < sizeof(unreadable) / sizeof(unreadable[0]); i++)
-	{
-		play_begin();
-		step_unwrap(KID);
-		play_answer(statuses[i], unreadable[i]);
-		CHECK(play_is_unreadable(step_unwrap(KID)),
-			  "what does not unwrap is unreadable: %zu", i);
-	}
-	for (size_t i = 0; i < sizeof(down) / sizeof(down[0]); i++)
-	{
-		play_begin();
-		step_unwrap(KID);
-		play_answer(down[i].status, down[i].body);
-		CHECK(play_is_down(step_unwrap(KID), down[i].words,
-						   down[i].may_repeat),
-			  "\"%s\" makes generations wait", down[i].words);
-	}
+	play_unwrap_answers(vault, KID, answers, lengthof(answers));
 	play_begin();
 	step_unwrap(KID);
 	play_fail(TRANSPORT_TIMEOUT);

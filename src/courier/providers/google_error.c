@@ -161,10 +161,6 @@ class_of_status(long http, const ErrorText *text)
 {
 	switch (http)
 	{
-		case 401:
-			return FAULT_INVALID_KEY;
-		case 402:
-			return FAULT_QUOTA_EXHAUSTED;
 		case 403:
 			/* other refusals say nothing against the key */
 			if (mentions(text->message, "API key") ||
@@ -175,7 +171,6 @@ class_of_status(long http, const ErrorText *text)
 			if (text->status != NULL && strcmp(text->status, "NOT_FOUND") == 0)
 				return FAULT_MODEL_NOT_FOUND;
 			return FAULT_UNKNOWN;
-		case 408:
 		case 504:
 			return FAULT_TIMEOUT;
 		case 400:
@@ -184,14 +179,8 @@ class_of_status(long http, const ErrorText *text)
 				mentions(text->message, "billing"))
 				return FAULT_QUOTA_EXHAUSTED;
 			return FAULT_BAD_REQUEST;
-		case 405:
-		case 413:
-		case 414:
-		case 415:
-		case 422:
-			return FAULT_BAD_REQUEST;
 		default:
-			return http >= 500 ? FAULT_PROVIDER_UNAVAILABLE : FAULT_UNKNOWN;
+			return fault_of_status(http);
 	}
 }
 

@@ -109,16 +109,6 @@ read_usage(const json_t *usage, const Generation *g, Usage *tokens)
 	/* a gateway's zeros, where the server behind it has not counted */
 	if (tokens->total == 0)
 	{
-		*tokens = (Usage)
-		{
-			-1, -1, -1, -1, -1, -1, -1
-		};
-		return;
-	}
-
-	/* a gateway's zeros, where the server behind it has not counted */
-	if (tokens->total == 0)
-	{
 		*tokens = not_counted;
 		return;
 	}

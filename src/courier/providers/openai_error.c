@@ -139,10 +139,6 @@ class_of_status(long status, const ErrorText *text)
 {
 	switch (status)
 	{
-		case 401:
-			return FAULT_INVALID_KEY;
-		case 402:
-			return FAULT_QUOTA_EXHAUSTED;
 		case 403:
 			/* verification or region; but a key's scope says nothing */
 			if (text->message != NULL &&
@@ -153,19 +149,8 @@ class_of_status(long status, const ErrorText *text)
 			/* or there is nothing of this protocol at that address */
 			return speaks_of_model(text->message) ?
 				FAULT_MODEL_NOT_FOUND : FAULT_UNKNOWN;
-		case 408:
-			return FAULT_TIMEOUT;
-		case 429:
-			return FAULT_RATE_LIMITED;
-		case 400:
-		case 405:
-		case 413:
-		case 414:
-		case 415:
-		case 422:
-			return FAULT_BAD_REQUEST;
 		default:
-			return status >= 500 ? FAULT_PROVIDER_UNAVAILABLE : FAULT_UNKNOWN;
+			return fault_of_status(status);
 	}
 }
 

@@ -249,26 +249,12 @@ class_of(long status, const char *message)
 	}
 	switch (status)
 	{
-		case 401:
 		case 403:
 			return FAULT_INVALID_KEY;
-		case 402:
-			return FAULT_QUOTA_EXHAUSTED;
 		case 404:
 			return FAULT_MODEL_NOT_FOUND;
-		case 408:
-			return FAULT_TIMEOUT;
-		case 429:
-			return FAULT_RATE_LIMITED;
-		case 400:
-		case 405:
-		case 413:
-		case 414:
-		case 415:
-		case 422:
-			return FAULT_BAD_REQUEST;
 		default:
-			return status >= 500 ? FAULT_PROVIDER_UNAVAILABLE : FAULT_UNKNOWN;
+			return fault_of_status(status);
 	}
 }
 

@@ -28,17 +28,6 @@ text_of(const json_t *settings, const char *name)
 	return text != NULL ? text : "";
 }
 
-static bool
-has_control_character(const char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if ((unsigned char) *text < ' ' || *text == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Whether every piece between slashes has a name that is not "." or "..".
  * The last may be empty: a prefix ends anywhere.
@@ -64,7 +53,7 @@ object_check(const json_t *settings)
 	const char *prefix = text_of(settings, "store_prefix");
 	const char *public_url = text_of(settings, "store_public_url");
 
-	if (strlen(prefix) > MAX_PREFIX || has_control_character(prefix) ||
+	if (strlen(prefix) > MAX_PREFIX || url_has_control_character(prefix) ||
 		!is_plain_path(prefix))
 		return "bambi.store_prefix is no beginning of a path such as "
 			"\"pictures/\"";
@@ -98,7 +87,7 @@ object_location_is_fine(const char *location)
 	size_t		len = strlen(location);
 
 	return len > 0 && len <= MAX_LOCATION && location[len - 1] != '/' &&
-		!has_control_character(location) && is_plain_path(location);
+		!url_has_control_character(location) && is_plain_path(location);
 }
 
 char *

@@ -302,10 +302,10 @@ sub usage_of
 # that are given; ->finish waits for it.
 sub generate_in_background
 {
-	my ($self, $name, $prompts, $ids, $errors, $model) = @_;
+	my ($self, $name, $prompts, $ids, $errors, $model, $parameters) = @_;
 
 	$model //= 'openai/gpt-image-2';
-	my $parameters = $model =~ /^openai/
+	$parameters //= $model =~ /^openai/
 	  ? '{"quality": "low", "size": "1024x1024"}' : '{}';
 	return IPC::Run::start(
 		[
@@ -353,6 +353,40 @@ sub wait_for_status
 	  or diag($self->sql("SELECT status, error_code, error_message
 		FROM bambi.image_generations WHERE id = '$id'"));
 	return $reached;
+}
+
+# A picture of the sandbox: its generation, which has succeeded.
+sub draw
+{
+	my ($self, $name, $prompt) = @_;
+	my $id = $self->generate($name, $prompt, 'sandbox');
+
+	$self->poll("SELECT status = 'succeeded'
+		FROM bambi.image_generations WHERE id = '$id'")
+	  or die "$prompt has not succeeded";
+	return $id;
+}
+
+# Of the pictures of a generation.
+sub image_of
+{
+	my ($self, $id, $column) = @_;
+
+	return $self->sql(
+		"SELECT $column FROM bambi.images WHERE generation_id = '$id'");
+}
+
+# A test of its own: the users' counters.
+sub quota_adds_up
+{
+	my ($self) = @_;
+
+	return is(
+		$self->sql('SELECT count(*) FROM bambi.users u WHERE usage_count <> (
+			SELECT count(*) FROM bambi.image_generations g
+			 WHERE g.user_id = u.id AND g.quota_period = u.reset_date)'),
+		0,
+		'every place in a quota belongs to a generation');
 }
 
 # ---- processes
@@ -644,6 +678,16 @@ sub drawn
 	croak "mock: $answer->{content}" unless $answer->{success};
 	$self->mock('reset');
 	return decode_base64(decode_json($answer->{content})->{data}[0]{b64_json});
+}
+
+# When calls began and ended there, in order: their numbers in the ledger,
+# negative at the end.
+sub flights
+{
+	my ($self) = @_;
+
+	return split /\n/,
+	  HTTP::Tiny->new->get($self->mock_address('/_mock/flights'))->{content};
 }
 
 # Until the mock holds so many calls unanswered.
