@@ -53,11 +53,11 @@ test_many(void)
 		strcat(header, ",v1=" B);
 	memcpy(header + strlen(header) - STRIPE_HEX_LENGTH, A,
 		   STRIPE_HEX_LENGTH);
-	ok(bambi_stripe_signature_read(header, &signature) &&
-	   signature.count == 60 && bambi_stripe_signature_has(&signature, A),
-	   "the last of 60 signatures counts");
+	CHECK(bambi_stripe_signature_read(header, &signature) &&
+		  signature.count == 60 && bambi_stripe_signature_has(&signature, A),
+		  "the last of 60 signatures counts");
 	strcat(header, ",v1=" B);
-	ok(!is_read(header), "a header that is too long does not");
+	CHECK(!is_read(header), "a header that is too long does not");
 }
 
 int
@@ -67,14 +67,14 @@ main(void)
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
 	{
-		ok(bambi_stripe_signature_read(good[i], &signature) &&
-		   signature.seconds == 1700000000 && signature.time_length == 10 &&
-		   bambi_stripe_signature_has(&signature, A) &&
-		   !bambi_stripe_signature_has(&signature, B),
-		   "counts: %.30s", good[i]);
+		CHECK(bambi_stripe_signature_read(good[i], &signature) &&
+			  signature.seconds == 1700000000 && signature.time_length == 10 &&
+			  bambi_stripe_signature_has(&signature, A) &&
+			  !bambi_stripe_signature_has(&signature, B),
+			  "counts: %.30s", good[i]);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		ok(!is_read(bad[i]), "does not count: %.30s", bad[i]);
+		CHECK(!is_read(bad[i]), "does not count: %.30s", bad[i]);
 	test_many();
-	return done();
+	return check_done();
 }
