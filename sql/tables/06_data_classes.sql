@@ -137,8 +137,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.previews', 'content', NULL, 'data'),
 
     ('bambi.stripe_events', 'technical', NULL,
-     'event_id type created livemode api_version object_id user_id named_by '
-     'outcome error_code received_at'),
+     'event_id type created livemode api_version object_id user_id '
+     'named_by received_at outcome error_code'),
     ('bambi.stripe_events', 'money', NULL,
      'customer_id subscription_id facts'),
 
@@ -149,7 +149,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
      'id user_id created_at updated_at'),
     ('bambi.subscriptions', 'money', 'values',
      'plan_type status current_period_start current_period_end '
-     'cancel_at_period_end next_plan_type past_due_since cancel_at '
+     'cancel_at_period_end cancel_at next_plan_type past_due_since '
      'payment_status'),
     ('bambi.subscriptions', 'money', 'name',
      'stripe_customer_id stripe_subscription_id stripe_price_id'),
@@ -196,7 +196,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.rotation', 'technical', NULL,
      'only_row asked_at is_scheduled kid error hint'),
 
-    ('bambi_internal.stripe_customers', 'technical', NULL, 'user_id events'),
+    ('bambi_internal.stripe_customers', 'technical', NULL,
+     'user_id events'),
     ('bambi_internal.stripe_customers', 'money', NULL, 'customer_id'),
 
     ('bambi_internal.stripe_users', 'technical', NULL, 'user_id changes'),

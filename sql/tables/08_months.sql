@@ -196,7 +196,8 @@ COMMENT ON FUNCTION bambi_internal.detach_month(regclass, timestamp) IS
     '23503 while rows elsewhere refer to rows of it.';
 
 -- Those whose foreign keys lock nothing that a generation writes come first,
--- so that what the last of them locks is held for the shortest time.
+-- so that what the last of them locks is held for the shortest time.  An event
+-- is marked once; a generation is settled in its page.
 CREATE OR REPLACE FUNCTION bambi_internal.monthly_tables()
 RETURNS TABLE (parent regclass, settings text)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -204,7 +205,9 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT p.partrelid::regclass, l.settings
       FROM (VALUES (1, 'bambi.change_log', NULL),
-                   (2, 'bambi.image_generations', 'fillfactor = 50')
+                   (2, 'bambi.usage_events',
+                    'autovacuum_vacuum_scale_factor = 0.05'),
+                   (3, 'bambi.image_generations', 'fillfactor = 50')
            ) l (place, name, settings)
            JOIN pg_partitioned_table p ON p.partrelid = to_regclass(l.name)
      ORDER BY l.place;

@@ -137,9 +137,10 @@ VALUES
     ('store_down', '{}', 'none', false, true,
      'The store that keeps pictures cannot be reached.',
      'Wait: it is tried again by itself.'),
-    ('address_refused', '{failed}', 'none', true, false,
-     'The provider''s address is one that must not be connected to.',
-     'Tell whoever runs this service: see api_providers.allowed_networks.'),
+    ('address_refused', '{failed}', 'none', true, true,
+     'The provider''s address, or the one that it gives for a picture, is one '
+     'that must not be connected to.',
+     'Tell whoever runs this service: see allowed_networks and image_hosts.'),
     ('response_too_large', '{uncertain}', 'none', false, true,
      'The provider''s answer was larger than is taken here.',
      'Ask for fewer or smaller pictures; bambi_cancel ends this one.'),

@@ -34,8 +34,7 @@ CREATE TABLE IF NOT EXISTS bambi.usage_events (
     CONSTRAINT charged_is_known CHECK (charged IN ('no', 'unknown', 'yes')),
     CONSTRAINT event_cost_source_is_known CHECK
         (cost_source IN ('provider', 'tokens', 'table'))
-)
-WITH (autovacuum_vacuum_scale_factor = 0.05);  -- each is marked once
+) PARTITION BY RANGE (id);
 COMMENT ON TABLE bambi.usage_events IS
     'Calls that may be billed, checks of keys, and their cost. Only the user '
     'is a foreign key: money outlives the history.';
@@ -90,6 +89,8 @@ DROP POLICY IF EXISTS service_reads ON bambi.usage_events;
 CREATE POLICY service_reads ON bambi.usage_events
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT ON bambi.usage_events TO bambi_user, bambi_service;
+
+SELECT bambi_internal.ensure_months(3);
 
 CREATE TABLE IF NOT EXISTS bambi.api_usage (
     id                uuid           NOT NULL

@@ -128,8 +128,11 @@ fetch_step(Exchange *x, Fetch *fetch, Picture *picture)
 
 	if (x->step == ASK)
 		return ask(x, fetch);
-	if (x->reply.transport == TRANSPORT_ADDRESS ||
-		x->reply.transport == TRANSPORT_TLS ||
+	if (x->reply.transport == TRANSPORT_ADDRESS)
+		return exchange_fail(x, FAULT_ADDRESS_REFUSED,
+							 "the address of the picture's host is not "
+							 "allowed");
+	if (x->reply.transport == TRANSPORT_TLS ||
 		x->reply.transport == TRANSPORT_TOO_LARGE)
 		return exchange_fail_transport(x);
 	if (x->reply.transport != TRANSPORT_OK || status == 429 || status >= 500)

@@ -261,8 +261,11 @@ fetch_ended(Runner *runner, Next next)
 
 	exchange_clear_reply(&runner->x);
 	if (next != NEXT_DONE)
+	{
+		work->unfetched = runner->x.fault.class;
 		work->outcome.note = arena_strdup(work->arena,
 										  runner->x.fault.message);
+	}
 	work->fetched++;
 	fetch_next(work);
 }

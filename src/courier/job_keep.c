@@ -111,7 +111,10 @@ work_keep_pictures(Work *work)
 	take_pictures(work);
 	if (work->picture_count == 0)
 	{
-		exchange_fail(&work->runner.x, FAULT_UNKNOWN,
+		/* of the ways not to be had, this one is for the operator to mend */
+		exchange_fail(&work->runner.x,
+					  work->unfetched == FAULT_ADDRESS_REFUSED ?
+					  FAULT_ADDRESS_REFUSED : FAULT_UNKNOWN,
 					  work->outcome.note != NULL ? work->outcome.note :
 					  "the provider's answer holds no usable picture");
 		/* whoever has answered with pictures takes money for them */

@@ -43,6 +43,7 @@ struct Work
 
 	int			fetched;		/* pictures looked at that came as addresses */
 	Fetch		fetch;
+	FaultClass	unfetched;		/* why the last of those is missing */
 
 	AnswerPicture pictures[MAX_PICTURES];
 	int			picture_count;

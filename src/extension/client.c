@@ -13,7 +13,30 @@
 #include "client.h"
 #include "months.h"
 #include "refuse.h"
+#include "shmem.h"
 #include "statements.h"
+
+/* For PG_CATCH. The worker is told, so that a retry finds it. */
+static void
+refuse_missing_month(MemoryContext context)
+{
+	BambiWorkerSlot *slot = bambi_my_slot();
+	ErrorData  *error;
+
+	if (geterrcode() != ERRCODE_CHECK_VIOLATION)
+		return;
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (bambi_month_is_missing(error))
+	{
+		FlushErrorState();
+		if (slot)
+			bambi_wake_now(slot, BAMBI_WAKE_MONTHS);
+		bambi_month_refuse();
+	}
+	FreeErrorData(error);
+	MemoryContextSwitchTo(ErrorContext);
+}
 
 Datum
 bambi_client_call(PGFunction body, FunctionCallInfo fcinfo)
@@ -29,12 +52,7 @@ bambi_client_call(PGFunction body, FunctionCallInfo fcinfo)
 	}
 	PG_CATCH();
 	{
-		if (bambi_month_is_missing(caller))
-		{
-			MemoryContextSwitchTo(caller);
-			FlushErrorState();
-			bambi_month_refuse();
-		}
+		refuse_missing_month(caller);
 		bambi_refuse_conflict(caller);
 	}
 	PG_END_TRY();

@@ -84,7 +84,7 @@ bambi_month_refuse(void)
 {
 	bambi_refuse(BAMBI_TRY_LATER, "the partition of this month is missing",
 				 "Nothing was done.",
-				 "Try again; if it stays so, an operator calls bambi_setup().");
+				 "Try again; if it stays so, an operator calls bambi_maintain().");
 }
 
 void
@@ -95,22 +95,12 @@ bambi_month_require(const pg_uuid_t *id)
 }
 
 bool
-bambi_month_is_missing(MemoryContext context)
+bambi_month_is_missing(const ErrorData *error)
 {
-	MemoryContext before;
-	ErrorData  *error;
-	bool		is_missing;
-
-	if (geterrcode() != ERRCODE_CHECK_VIOLATION)
-		return false;
-	before = MemoryContextSwitchTo(context);
-	error = CopyErrorData();
 	/* a row that breaks a constraint names it */
-	is_missing = error->constraint_name == NULL &&
+	return error->sqlerrcode == ERRCODE_CHECK_VIOLATION &&
+		error->constraint_name == NULL &&
 		error->schema_name != NULL && strcmp(error->schema_name, "bambi") == 0;
-	FreeErrorData(error);
-	MemoryContextSwitchTo(before);
-	return is_missing;
 }
 
 /* bambi_internal.refuse_month() RETURNS void */

@@ -19,11 +19,8 @@
  */
 extern void bambi_month_require(const pg_uuid_t *id);
 
-/*
- * For PG_CATCH: whether the error says that a row found no partition of ours.
- * Works in the context that it is given.
- */
-extern bool bambi_month_is_missing(MemoryContext context);
+/* Whether an error says that a row found no partition of ours. */
+extern bool bambi_month_is_missing(const ErrorData *error);
 
 /* Raises BAMBI_TRY_LATER for it. */
 extern void bambi_month_refuse(void) pg_attribute_noreturn();

@@ -49,6 +49,7 @@ extern BambiStatement bambi_client_remove_key;
 
 extern BambiStatement bambi_client_pgcrypto;
 extern BambiStatement bambi_client_add_user;
+
 extern BambiStatement bambi_client_stripe_event;
 
 #endif							/* BAMBI_STATEMENTS_CLIENT_H */

@@ -14,16 +14,22 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "agenda.h"
 #include "courier_link.h"
+#include "months.h"
 #include "refuse.h"
 #include "transaction.h"
 
 static int	failed_sqlstate = 0;
+static bool failed_for_month = false;
 
 static void
 remember_error(ErrorData *error)
 {
 	failed_sqlstate = error->sqlerrcode;
+	failed_for_month = bambi_month_is_missing(error);
+	if (failed_for_month)
+		bambi_agenda.months_at = GetCurrentTimestamp();
 	bambi_note_error(error->message ? error->message : "unknown error");
 }
 
@@ -67,7 +73,7 @@ bambi_in_transaction(void (*work) (TimestampTz now), TimestampTz now)
 bool
 bambi_failure_is_passing(void)
 {
-	if (bambi_refused_for_now(failed_sqlstate))
+	if (failed_for_month || bambi_refused_for_now(failed_sqlstate))
 		return true;
 	switch (ERRCODE_TO_CATEGORY(failed_sqlstate))
 	{

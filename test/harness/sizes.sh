@@ -12,6 +12,7 @@ ROUNDS      2     20      120000  -
 KEYS        2000  100000  20      rotation.pl
 QUOTA_RUNS  2     20      60000   quota.pl
 SEQUENCES   300   10000   250     quota.pl
+ROLLUPS     10    200     6000    rollup.pl
 TABLE
 }
 

@@ -78,14 +78,14 @@ INSERT INTO pg_temp.plans VALUES
     (6, 'newest 50 pictures', '^images_\d_user_id_id_idx$',
      'SELECT * FROM bambi_images ORDER BY id DESC LIMIT 50'),
     (7, 'keys', '^configuration_', 'SELECT * FROM bambi_configurations'),
-    (8, 'usage that is fresh', '^fresh_events_of_user$',
+    (8, 'usage that is fresh', '^usage_events_.*_user_id_id_idx$',
      'SELECT * FROM bambi_usage'),
     (11, 'usage that is rolled up', '^one_sum_per_period$',
      'SELECT * FROM bambi_usage_by_model'),
     (9, 'account', '^users_pkey$', 'SELECT * FROM bambi_account'),
     (10, 'subscription', '^one_subscription_per_user$',
      'SELECT * FROM bambi_subscription'),
-    (12, 'what is spent of budgets', '^usage_events_pkey$',
+    (12, 'what is spent of budgets', '^usage_events_.*_pkey$',
      'SELECT * FROM bambi_budgets');
 SET LOCAL bambi.user_id = :a;
 SET LOCAL ROLE bambi_user;
@@ -170,10 +170,10 @@ INSERT INTO pg_temp.plans VALUES
             'AND user_id = %L', :'one', :a)),
     (38, 'usage of a period', '^usage_by_period$',
      'SELECT FROM bambi.api_usage WHERE period_start >= now()'),
-    (40, 'ledger of a user since', '^usage_events_pkey$',
+    (40, 'ledger of a user since', '^usage_events_.*_pkey$',
      format('SELECT FROM bambi.usage_events WHERE user_id = %L AND id >= %L',
             :a, :'one')),
-    (41, 'events that are fresh', '^fresh_events_of_user$',
+    (41, 'events that are fresh', '^usage_events_.*_user_id_id_idx$',
      'SELECT FROM bambi.usage_events WHERE NOT is_rolled_up '
      'ORDER BY user_id, id LIMIT 10'),
     (39, 'keys under a master key', '^configuration_by_key_id$',

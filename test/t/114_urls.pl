@@ -87,8 +87,9 @@ foreach my $what (sort keys %bad)
 {
 	$id = $bad{$what};
 	$bambi->wait_for_status($id, 'failed', "$what: failed");
+	my $code = $what =~ /^redirect-to/ ? 'address_refused' : 'unknown';
 	is($bambi->column_of($id, 'error_code, cost'),
-		'unknown|0.016000', "$what: and paid");
+		"$code|0.016000", "$what: and paid");
 	is($bambi->sql("SELECT string_agg(cost || ' ' || charged, ', ')
 		FROM bambi.usage_events WHERE generation_id = '$id'"),
 		'0.016000 yes', "$what: and booked");

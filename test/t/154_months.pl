@@ -23,13 +23,16 @@ my $months = "SELECT count(*) FROM pg_inherits
 
 sub drop_months
 {
+	my ($table) = @_;
+
+	$table //= 'bambi.image_generations';
 	$bambi->sql("DO \$\$
 		DECLARE leaf regclass;
 		BEGIN
 			FOR leaf IN SELECT inhrelid FROM pg_inherits
-				WHERE inhparent = 'bambi.image_generations'::regclass
+				WHERE inhparent = '$table'::regclass
 			LOOP
-				EXECUTE format('ALTER TABLE bambi.image_generations
+				EXECUTE format('ALTER TABLE $table
 					DETACH PARTITION %s', leaf);
 				EXECUTE format('DROP TABLE %s', leaf);
 			END LOOP;
@@ -56,7 +59,7 @@ my ($status, $rows, $error) =
 SELECT bambi_generate('a fawn', 'sandbox')");
 like($error, qr/PT503: the partition of this month is missing/,
 	'where it cannot be made, the error says what is missing');
-like($error, qr/HINT:\s+Try again; .* bambi_setup\(\)/, 'and what to do');
+like($error, qr/HINT:\s+Try again; .* bambi_maintain\(\)/, 'and what to do');
 is($bambi->usage_of('alice'), $used, 'nothing is counted');
 is($bambi->sql('SELECT count(*) FROM bambi_internal.queue'),
 	0, 'nor half queued');
@@ -64,6 +67,17 @@ $other->query_safe('COMMIT');
 $other->quit;
 $id = $bambi->generate('alice', 'a fawn', 'sandbox');
 $bambi->wait_for_status($id, 'succeeded', 'it works when the lock is gone');
+
+# ---- an answer whose event has no month
+
+$bambi->hold('claim-committed');
+$id = $bambi->generate('alice', 'a fawn', 'sandbox');
+$bambi->wait_held('claim-committed');
+drop_months('bambi.usage_events');
+$bambi->release('claim-committed');
+$bambi->wait_for_status($id, 'succeeded', 'an answer waits for its month');
+is( $bambi->sql("SELECT count(*) FROM bambi.usage_events
+		WHERE generation_id = '$id'"), 1, 'and is entered once');
 
 # ---- nobody to make it
 
@@ -77,12 +91,29 @@ drop_months();
 	"SELECT bambi_generate('a fawn', 'sandbox')");
 like($error, qr/the partition of this month is missing/,
 	'without a worker, too');
-$bambi->sql('SELECT bambi_setup()');
+$bambi->sql('SELECT bambi_maintain()');
 $id = $bambi->generate('alice', 'a fawn', 'sandbox');
-is($bambi->status_of($id), 'queued', 'bambi_setup() makes it');
+is($bambi->status_of($id), 'queued', 'bambi_maintain() makes it');
+
+# a retry enters what the attempt before may have cost
+my $uncertain = $bambi->generate('alice', 'a fawn', 'sandbox');
+$bambi->sql("DELETE FROM bambi_internal.queue WHERE id = '$uncertain'",
+	"UPDATE bambi.image_generations SET status = 'uncertain',
+		held_reason = 'a test', attempts = 1, finished_at = now()
+		WHERE id = '$uncertain'");
+drop_months('bambi.usage_events');
+($status, $rows, $error) =
+  $bambi->try_as('alice', "SELECT bambi_retry('$uncertain')");
+like($error, qr/ERROR:  the partition of this month is missing/,
+	'a retry that has no month for its event is refused');
+is($bambi->status_of($uncertain), 'uncertain', 'and changes nothing');
+$bambi->sql('SELECT bambi_maintain()');
+$bambi->sql_as('alice', "SELECT bambi_retry('$uncertain')");
+
 $node->append_conf('postgresql.conf', "bambi.databases = 'bambi'");
 $node->reload;
-$bambi->wait_for_status($id, 'succeeded', 'and the next worker serves it');
+$bambi->wait_for_status($id, 'succeeded', 'the next worker serves it');
+$bambi->wait_for_status($uncertain, 'succeeded', 'and the retry');
 
 # ---- months come and go under load
 

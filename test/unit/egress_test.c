@@ -387,10 +387,17 @@ send_cell(Arena *arena, size_t spelling, Way way)
 static bool
 is_refused(const Cell *cell, Way way)
 {
-	static const char *const reasons[] = {
-		"the address of the provider's host is not allowed",
-		NOT_LISTED,
-		"the picture's address redirects too often, or to nowhere",
+	static const struct
+	{
+		const char *message;
+		const char *code;
+	}			reasons[] =
+	{
+		{"the address of the picture's host is not allowed",
+		"address_refused"},
+		{NOT_LISTED, "address_refused"},
+		{"the picture's address redirects too often, or to nowhere",
+		"unknown"},
 	};
 
 	if (!cell->has_ended || cell->status != RESULT_FAILED)
@@ -399,8 +406,8 @@ is_refused(const Cell *cell, Way way)
 		return !cell->wrote && strcmp(cell->code, "address_refused") == 0;
 	for (size_t i = 0; i < lengthof(reasons); i++)
 	{
-		if (strcmp(cell->message, reasons[i]) == 0)
-			return cell->wrote && strcmp(cell->code, "unknown") == 0;
+		if (strcmp(cell->message, reasons[i].message) == 0)
+			return cell->wrote && strcmp(cell->code, reasons[i].code) == 0;
 	}
 	return false;
 }
@@ -463,11 +470,11 @@ check_rebinding(void)
 		  "and refused when it has turned");
 
 	cell = perform("http://turns1b.test", net, NULL, "at another address");
-	CHECK(is(&cell, RESULT_FAILED, "unknown") &&
+	CHECK(is(&cell, RESULT_FAILED, "address_refused") &&
 		  strstr(cell.message, "is not allowed") != NULL,
 		  "also if it turns before its picture is fetched");
 	cell = perform("http://turns2b.test", net, NULL, "at another address");
-	CHECK(is(&cell, RESULT_FAILED, "unknown") &&
+	CHECK(is(&cell, RESULT_FAILED, "address_refused") &&
 		  strstr(cell.message, "is not allowed") != NULL,
 		  "or redirected to");
 	before = server_connections;

@@ -125,7 +125,8 @@ at_cron(
 		SELECT u.id, p.id, 1 FROM bambi.users u, bambi.api_providers p');
 my $checks = $bambi->mock_stats->{key_checks};
 my $effects = <<'SQL';
-SELECT (SELECT sum(request_count) FROM bambi.api_usage WHERE granularity = 'day'),
+SELECT (SELECT sum(request_count) FROM bambi.api_usage
+		WHERE granularity = 'day'),
 	(SELECT bool_and(usage_count = 0 AND reset_date > now()) FROM bambi.users),
 	(SELECT count(*) > 0 FROM bambi_report_spend)
 SQL
