@@ -48,8 +48,9 @@ It is sent when the transaction commits; bambi_wait waits for it. model is '
     'Errors: PT401 "not signed in"; PT402 "the plan''s quota is used up"; '
     'PT404 "model does not exist", "configuration does not exist"; PT409 "no '
     'usable key", "more than one usable key"; PT422 "idempotency key belongs '
-    'to another request"; PT503 "try again later"; 22023 for a bad prompt or '
-    'parameter.';
+    'to another request"; PT429 "too many requests"; PT503 "try again '
+    'later"; 22023 for a bad prompt or parameter; 42501 for a model or a '
+    'number of pictures that the plan does not allow.';
 
 CREATE FUNCTION bambi_internal.estimate(
     model text, parameters jsonb, prompt text, inputs integer,

@@ -9,9 +9,17 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     default_model_id        uuid,
     weight                  integer      NOT NULL DEFAULT 1,
     max_waiting             integer,
+    generations_per_minute  integer,
+    max_in_flight           integer,
+    max_pictures            integer,
+    models                  text[],
     key_checks_per_minute   integer      DEFAULT 5,
     key_checks_per_hour     integer      DEFAULT 20,
     store                   text,
+    retention_days          integer,
+    budget                  numeric(14,6),
+    budget_currency         text         NOT NULL DEFAULT 'USD',
+    rank                    integer      NOT NULL DEFAULT 0,
     is_active               boolean      NOT NULL DEFAULT true,
     created_at              timestamptz  NOT NULL DEFAULT now(),
     updated_at              timestamptz  NOT NULL DEFAULT now(),
@@ -24,6 +32,17 @@ CREATE TABLE IF NOT EXISTS bambi.plans (
     CONSTRAINT store_is_known CHECK
         (store IN ('database', 'filesystem', 's3', 'supabase')),
     CONSTRAINT max_waiting_is_positive CHECK (max_waiting > 0),
+    CONSTRAINT generations_per_minute_are_1_to_600 CHECK
+        (generations_per_minute BETWEEN 1 AND 600),
+    CONSTRAINT max_in_flight_is_positive CHECK (max_in_flight > 0),
+    CONSTRAINT max_pictures_is_positive CHECK (max_pictures > 0),
+    CONSTRAINT models_are_named_with_provider CHECK
+        (array_to_string(models, ' ', '')
+         ~ '^([^ /]+/[^ ]+( [^ /]+/[^ ]+)*)?$'),
+    CONSTRAINT retention_is_at_least_a_day CHECK (retention_days > 0),
+    CONSTRAINT budget_is_not_negative CHECK (budget >= 0),
+    CONSTRAINT budget_currency_is_a_code CHECK
+        (budget_currency ~ '^[A-Z]{3}$'),
     CONSTRAINT key_checks_are_positive CHECK
         (key_checks_per_minute > 0 AND key_checks_per_hour > 0),
     CONSTRAINT weight_is_between_1_and_100 CHECK (weight BETWEEN 1 AND 100)
@@ -39,13 +58,28 @@ COMMENT ON COLUMN bambi.plans.description IS
 COMMENT ON COLUMN bambi.plans.generations_per_period IS
     'How many generations a period has; NULL: any number.';
 COMMENT ON COLUMN bambi.plans.period IS
-    'How long a period is. A user''s first begins with the sign-up; later '
-    'ones follow without a gap, however long nobody asks, so that the day of '
-    'the month stays.';
+    'How long a period is, by the calendar of UTC. A user''s first begins '
+    'with the sign-up; later ones follow without a gap, however long nobody '
+    'asks, so that the day of the month stays. Of a plan that a subscription '
+    'with dates grants, periods are counted back from its '
+    'current_period_end, and the first begins with current_period_start: so '
+    'one that is billed by the year has twelve of a month.';
 COMMENT ON COLUMN bambi.plans.default_model_id IS
     'Model of a generation that names none; NULL: it must name one.';
 COMMENT ON COLUMN bambi.plans.max_waiting IS
     'Most generations of a user that wait or run at a time; null: any number.';
+COMMENT ON COLUMN bambi.plans.generations_per_minute IS
+    'Most generations that a user starts in any minute, whatever becomes of '
+    'them; NULL: any number.';
+COMMENT ON COLUMN bambi.plans.max_in_flight IS
+    'Most generations of a user that run at a time, while others wait; NULL: '
+    'any number.';
+COMMENT ON COLUMN bambi.plans.max_pictures IS
+    'Most pictures that one generation may ask for; NULL: as many as the '
+    'model makes.';
+COMMENT ON COLUMN bambi.plans.models IS
+    'Models that may be used: provider/model, or provider/* for all of a '
+    'provider; NULL: any.';
 COMMENT ON COLUMN bambi.plans.key_checks_per_minute IS
     'Most keys of a user that are shown to their providers in a minute, by '
     'bambi_add_key, bambi_replace_key and bambi_validate_key together: nobody '
@@ -55,6 +89,16 @@ COMMENT ON COLUMN bambi.plans.key_checks_per_hour IS
 COMMENT ON COLUMN bambi.plans.store IS
     'Where pictures of its users are kept: database, filesystem, s3 or '
     'supabase; NULL: as bambi.store says.';
+COMMENT ON COLUMN bambi.plans.retention_days IS
+    'Days after which generations of its users may be removed; NULL: kept. '
+    'It is stored, and nothing removes them yet.';
+COMMENT ON COLUMN bambi.plans.budget IS
+    'Most money that generations of a user may cost in a period; NULL: any '
+    'amount.';
+COMMENT ON COLUMN bambi.plans.budget_currency IS
+    'Currency of budget, a code of ISO 4217.';
+COMMENT ON COLUMN bambi.plans.rank IS
+    'Order of plans: a change to a higher rank is an upgrade.';
 COMMENT ON COLUMN bambi.plans.weight IS
     'Share of the queue against users of other plans that wait too.';
 COMMENT ON COLUMN bambi.plans.is_active IS
@@ -88,15 +132,74 @@ CREATE POLICY admin_manages ON bambi.plans
 GRANT SELECT ON bambi.plans TO bambi_user, bambi_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bambi.plans TO bambi_admin;
 
+-- The one rule of which plan a subscription grants at a time; inlined where it
+-- is called.  The columns come one by one, since users may not read them all.
+CREATE OR REPLACE FUNCTION bambi_internal.plan_in_force(
+    status text, plan_type text, next_plan_type text,
+    current_period_end timestamptz, cancel_at_period_end boolean,
+    past_due_since timestamptz, at timestamptz)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE
+    WHEN status IS NULL OR status NOT IN ('trialing', 'active', 'past_due')
+        THEN 'free'
+    WHEN status = 'past_due'
+         AND (past_due_since
+              + bambi_internal.past_due_grace() > at) IS NOT TRUE
+        THEN 'free'
+    WHEN current_period_end IS NULL OR current_period_end > at
+        THEN plan_type
+    WHEN cancel_at_period_end
+         OR current_period_end + bambi_internal.past_due_grace() <= at
+        THEN 'free'
+    ELSE coalesce(next_plan_type, plan_type)
+END;
+COMMENT ON FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz) IS
+    'The plan that a subscription grants at a time: its own while it is '
+    'trialing or active, or past_due for no longer than the grace; from '
+    'current_period_end on the next one if there is one, free if it ends '
+    'there, and otherwise the same for the grace, since the news of its '
+    'renewal may be late; free in all other cases.';
+ALTER FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz)
+    OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bambi_internal.plan_in_force(
+    text, text, text, timestamptz, boolean, timestamptz, timestamptz)
+    TO bambi_user, bambi_service;  -- for bambi_account
+
+-- The one rule of which models a plan allows.
+CREATE OR REPLACE FUNCTION bambi_internal.plan_allows(
+    models text[], provider text, model text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN models IS NULL
+       OR provider || '/' || model = ANY (models)
+       OR provider || '/*' = ANY (models);
+COMMENT ON FUNCTION bambi_internal.plan_allows(text[], text, text) IS
+    'Whether plans.models allows a model, by its provider''s slug and its '
+    'model_id.';
+ALTER FUNCTION bambi_internal.plan_allows(text[], text, text)
+    OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.plan_allows(text[], text, text)
+    FROM PUBLIC;
+
 -- Seeds.
 INSERT INTO bambi.plans
-       (plan_type, name, description, generations_per_period, weight,
+       (plan_type, name, description, generations_per_period, weight, rank,
+        generations_per_minute, max_in_flight, max_pictures,
         default_model_id)
-SELECT l.plan_type, l.name, l.description, l.generations, l.weight, m.id
+SELECT l.plan_type, l.name, l.description, l.generations, l.weight, l.rank,
+       l.per_minute, l.in_flight, l.pictures, m.id
   FROM (VALUES
-    ('free', 'Free', 'Ten generations a month.', 10, 1),
-    ('premium', 'Premium', 'A thousand generations a month.', 1000, 4)
-       ) l (plan_type, name, description, generations, weight)
+    ('free', 'Free', 'Ten generations a month.', 10, 1, 0, 10, 2, 4),
+    ('premium', 'Premium', 'A thousand generations a month.', 1000, 4, 10,
+     60, 10, NULL)
+       ) l (plan_type, name, description, generations, weight, rank,
+            per_minute, in_flight, pictures)
        CROSS JOIN bambi.models m
        JOIN bambi.api_providers p ON p.id = m.provider_id
  WHERE p.slug = 'sandbox' AND m.model_id = 'sandbox'

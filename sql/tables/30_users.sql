@@ -13,6 +13,8 @@ CREATE TABLE IF NOT EXISTS bambi.users (
     is_active         boolean      NOT NULL DEFAULT true,
     usage_count       integer      NOT NULL DEFAULT 0,
     reset_date        timestamptz,
+    period_start      timestamptz,
+    recent_starts     timestamptz[],
 
     PRIMARY KEY (id),
     CONSTRAINT user_with_password_has_email CHECK
@@ -44,13 +46,42 @@ COMMENT ON COLUMN bambi.users.is_active IS
 COMMENT ON COLUMN bambi.users.usage_count IS
     'Generations of the period that ends at reset_date.';
 COMMENT ON COLUMN bambi.users.reset_date IS
-    'When the period ends; NULL: none has begun yet.';
+    'When the period ends, and which one it is: what was reserved in it '
+    'goes back to no other. NULL: none has begun yet.';
+COMMENT ON COLUMN bambi.users.period_start IS
+    'When the period began, if it is one of a subscription''s; NULL: it is '
+    'one of those that follow the sign-up.';
+COMMENT ON COLUMN bambi.users.recent_starts IS
+    'When the latest generations were reserved, oldest first: as many as the '
+    'plan allows in a minute; NULL while it does not limit them.';
 
 CREATE UNIQUE INDEX IF NOT EXISTS email_is_unique
     ON bambi.users (lower(email));
 CREATE INDEX IF NOT EXISTS user_by_auth_provider
     ON bambi.users (auth_provider, auth_provider_id);
 CREATE INDEX IF NOT EXISTS user_by_usage_count ON bambi.users (usage_count);
+
+-- The one rule of whether a user's count is that of the present period;
+-- inlined where it is called.
+CREATE OR REPLACE FUNCTION bambi_internal.is_in_period(
+    reset_date timestamptz, period_start timestamptz,
+    subscription_start timestamptz, at timestamptz)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN subscription_start IS NULL THEN reset_date > at
+            ELSE period_start >= subscription_start END;
+COMMENT ON FUNCTION bambi_internal.is_in_period(
+    timestamptz, timestamptz, timestamptz, timestamptz) IS
+    'Whether the period that users.reset_date and users.period_start tell of '
+    'still runs. subscription_start is when the present period of the '
+    'subscription began, NULL where none grants the plan.';
+ALTER FUNCTION bambi_internal.is_in_period(
+    timestamptz, timestamptz, timestamptz, timestamptz) OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.is_in_period(
+    timestamptz, timestamptz, timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION bambi_internal.is_in_period(
+    timestamptz, timestamptz, timestamptz, timestamptz)
+    TO bambi_user, bambi_service;  -- for bambi_account
 
 ALTER TABLE bambi.users OWNER TO bambi_owner;
 ALTER TABLE bambi.users ENABLE ROW LEVEL SECURITY;
@@ -63,5 +94,5 @@ DROP POLICY IF EXISTS service_reads ON bambi.users;
 CREATE POLICY service_reads ON bambi.users
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, email, created_at, updated_at, last_login_at, is_active,
-              usage_count, reset_date)
+              usage_count, reset_date, period_start)
     ON bambi.users TO bambi_user, bambi_service;  -- for bambi_account

@@ -1,4 +1,4 @@
--- Which plan a user has, and what is left of it.
+-- Which plan a user has, and until when it is paid.
 
 CREATE TABLE IF NOT EXISTS bambi.subscriptions (
     id                      uuid         NOT NULL
@@ -14,6 +14,8 @@ CREATE TABLE IF NOT EXISTS bambi.subscriptions (
     updated_at              timestamptz  NOT NULL DEFAULT now(),
     cancel_at_period_end    boolean      NOT NULL DEFAULT false,
     stripe_price_id         text,
+    next_plan_type          text,
+    past_due_since          timestamptz,
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT one_subscription_per_user UNIQUE (user_id),
@@ -42,12 +44,13 @@ COMMENT ON COLUMN bambi.subscriptions.stripe_subscription_id IS
 COMMENT ON COLUMN bambi.subscriptions.plan_type IS
     'The plan, as far as status grants it.';
 COMMENT ON COLUMN bambi.subscriptions.status IS
-    'In Stripe''s words. trialing, active and past_due grant the plan; with '
-    'any other the user has free.';
+    'In Stripe''s words. trialing, active and, for some days, past_due grant '
+    'the plan; with any other the user has free.';
 COMMENT ON COLUMN bambi.subscriptions.current_period_start IS
     'Since when the present billing period runs.';
 COMMENT ON COLUMN bambi.subscriptions.current_period_end IS
-    'When it ends.';
+    'When it ends; NULL: it is not billed, and grants the plan until it is '
+    'changed.';
 COMMENT ON COLUMN bambi.subscriptions.created_at IS
     'When the row was made.';
 COMMENT ON COLUMN bambi.subscriptions.updated_at IS
@@ -56,6 +59,11 @@ COMMENT ON COLUMN bambi.subscriptions.cancel_at_period_end IS
     'Whether it ends with the present period.';
 COMMENT ON COLUMN bambi.subscriptions.stripe_price_id IS
     'Stripe''s name of the price that is paid.';
+COMMENT ON COLUMN bambi.subscriptions.next_plan_type IS
+    'The plan from current_period_end on; NULL: the same.';
+COMMENT ON COLUMN bambi.subscriptions.past_due_since IS
+    'Since when a payment is missing: the plan is granted for '
+    'bambi.past_due_grace_days more; NULL: none is missing.';
 
 CREATE INDEX IF NOT EXISTS subscription_plan
     ON bambi.subscriptions (plan_type);
@@ -77,7 +85,7 @@ CREATE POLICY service_reads ON bambi.subscriptions
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, user_id, plan_type, status, current_period_start,
               current_period_end, created_at, updated_at,
-              cancel_at_period_end)
+              cancel_at_period_end, next_plan_type, past_due_since)
     ON bambi.subscriptions TO bambi_user, bambi_service;  -- for the views
 
 CREATE OR REPLACE VIEW @extschema@.bambi_subscription
@@ -92,7 +100,7 @@ COMMENT ON COLUMN @extschema@.bambi_subscription.id IS
 COMMENT ON COLUMN @extschema@.bambi_subscription.user_id IS
     'Your id.';
 COMMENT ON COLUMN @extschema@.bambi_subscription.plan_type IS
-    'The plan; it is granted while status is trialing, active or past_due.';
+    'The plan; bambi_account says which one holds now.';
 COMMENT ON COLUMN @extschema@.bambi_subscription.status IS
     'trialing, active, past_due, paused, canceled, unpaid, incomplete or '
     'incomplete_expired.';
@@ -110,56 +118,3 @@ ALTER VIEW @extschema@.bambi_subscription OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges(
            '@extschema@.bambi_subscription');
 GRANT SELECT ON @extschema@.bambi_subscription TO bambi_user, bambi_service;
-
-CREATE OR REPLACE VIEW @extschema@.bambi_account
-WITH (security_invoker = true) AS
-SELECT u.id AS user_id,
-       a.plan_type,
-       p.generations_per_period AS generations_limit,
-       a.generations_used,
-       -- greatest() alone would make none left of no limit
-       CASE WHEN p.generations_per_period IS NOT NULL
-            THEN greatest(p.generations_per_period - a.generations_used, 0)
-       END AS generations_left,
-       a.resets_at,
-       u.email,
-       u.is_active,
-       u.created_at
-  FROM bambi.users u
-       LEFT JOIN bambi.subscriptions s ON s.user_id = u.id
-       CROSS JOIN LATERAL (
-           SELECT CASE WHEN s.status IN ('trialing', 'active', 'past_due')
-                       THEN s.plan_type ELSE 'free' END AS plan_type,
-                  CASE WHEN u.reset_date > now()
-                       THEN u.usage_count ELSE 0 END AS generations_used,
-                  CASE WHEN u.reset_date > now()
-                       THEN u.reset_date END AS resets_at
-       ) a
-       LEFT JOIN bambi.plans p ON p.plan_type = a.plan_type;
-COMMENT ON VIEW @extschema@.bambi_account IS
-    'Your account: the plan, and what is used and left of it.';
-COMMENT ON COLUMN @extschema@.bambi_account.user_id IS
-    'Your id.';
-COMMENT ON COLUMN @extschema@.bambi_account.plan_type IS
-    'The plan that holds now.';
-COMMENT ON COLUMN @extschema@.bambi_account.generations_limit IS
-    'Generations a period; NULL: any number.';
-COMMENT ON COLUMN @extschema@.bambi_account.generations_used IS
-    'Generations in this period, those that wait included.';
-COMMENT ON COLUMN @extschema@.bambi_account.generations_left IS
-    'What is left in this period; NULL: any number.';
-COMMENT ON COLUMN @extschema@.bambi_account.resets_at IS
-    'When this period ends; NULL: it has ended, and the next generation '
-    'begins another.';
-COMMENT ON COLUMN @extschema@.bambi_account.email IS
-    'Your e-mail address.';
-COMMENT ON COLUMN @extschema@.bambi_account.is_active IS
-    'False: you may look, but not do anything.';
-COMMENT ON COLUMN @extschema@.bambi_account.created_at IS
-    'Since when you are here.';
-CREATE OR REPLACE TRIGGER nobody_writes
-    INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.bambi_account
-    FOR EACH ROW EXECUTE FUNCTION bambi_internal.refuse_write();
-ALTER VIEW @extschema@.bambi_account OWNER TO bambi_owner;
-SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_account');
-GRANT SELECT ON @extschema@.bambi_account TO bambi_user, bambi_service;

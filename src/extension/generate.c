@@ -33,6 +33,7 @@
 
 /* What a statement of queuing takes. */
 #define QUEUE_VALUES	14
+#define MORE_VALUES		2		/* where it reserves, too */
 
 /* Keys that others delete while we look for them: an accident, not a rule. */
 #define MOST_LOOKS		10
@@ -162,13 +163,14 @@ static void
 queue(const Call *call, const pg_uuid_t *id)
 {
 	const BambiRequest *request = &call->request;
-	Datum		values[QUEUE_VALUES];
-	char		nulls[QUEUE_VALUES];
+	Datum		values[QUEUE_VALUES + MORE_VALUES];
+	char		nulls[QUEUE_VALUES + MORE_VALUES];
 
 	set_values(call, values, nulls);
 	values[0] = UUIDPGetDatum(&request->user);
 	values[1] = UUIDPGetDatum(id);
-	bambi_quota_values(&request->quota, request->now, &values[2], &nulls[2]);
+	bambi_quota_values(&request->quota, request->now, &values[2], &nulls[2],
+					   &values[QUEUE_VALUES], &nulls[QUEUE_VALUES]);
 	if (bambi_execute(&bambi_client_queue, values, nulls) == 0)
 		bambi_quota_refuse(&request->user);
 }
@@ -238,7 +240,7 @@ queue_once(const Call *call, pg_uuid_t *id)
 			return true;
 		if (find_request(call, id))
 		{
-			bambi_quota_release(&request->user, period);
+			bambi_quota_unreserve(&request->user, &request->quota);
 			return false;
 		}
 	}
@@ -268,6 +270,7 @@ resolve(Call *call)
 
 	bambi_request_look(request);
 	bambi_request_resolve_model(request);
+	bambi_request_require_plan(request);
 	if (inputs)
 		bambi_inputs_check(&request->model_rules, inputs->facts,
 						   inputs->count,
@@ -303,6 +306,8 @@ enqueue(Call *call)
 		is_new = queue_once(call, &id);
 	else
 		queue(call, &id);
+	if (is_new)
+		bambi_request_require_place(request);
 	if (is_new && call->inputs)
 		bambi_edit_inputs_store(call->inputs, &request->user, &id);
 

@@ -14,13 +14,11 @@
 #include "client.h"
 #include "identity.h"
 #include "inputs.h"
+#include "plan.h"
 #include "refuse.h"
 #include "request.h"
 #include "shmem.h"
 #include "statements_client.h"
-
-/* One generation of a user whose plan weighs 1; a multiple of all weights
- * would be exact, and nobody would see the difference. */
 
 /* Columns of bambi_client_look behind those of bambi_quota_read. */
 enum
@@ -30,6 +28,7 @@ enum
 	PROVIDER_SLUG,
 	MODEL_NAME,
 	MODEL_IS_USABLE,
+	MODEL_IS_ALLOWED,
 	CAPABILITIES,
 	NEEDS_KEY,
 	KEY_COUNT,
@@ -241,6 +240,24 @@ bambi_request_resolve_model(BambiRequest *request)
 	estimate(request, length);
 }
 
+/* What the plan says of the model and of how much is asked of it. */
+void
+bambi_request_require_plan(const BambiRequest *request)
+{
+	bambi_plan_require(&request->quota,
+					   truth(request->row, MODEL_IS_ALLOWED),
+					   &request->model_rules, request->parameters);
+}
+
+static void
+refuse_room(int32 waiting, int32 most)
+{
+	bambi_refuse(BAMBI_TOO_MANY, NULL,
+				 psprintf("%d generations of yours wait or run; the plan allows %d at a time.",
+						  waiting, most),
+				 "Wait for one of them with bambi_wait, or cancel one.");
+}
+
 void
 bambi_request_require_room(BambiRequest *request)
 {
@@ -249,14 +266,27 @@ bambi_request_require_room(BambiRequest *request)
 												  &is_null));
 	int32		waiting;
 
+	request->max_waiting = is_null ? 0 : most;
 	if (is_null)
 		return;
 	waiting = DatumGetInt32(bambi_result(request->row, WAITING, &is_null));
 	if (waiting >= most)
-		bambi_refuse(BAMBI_TOO_MANY, NULL,
-					 psprintf("%d generations of yours wait or run; the plan allows %d at a time.",
-							  waiting, most),
-					 "Wait for one of them with bambi_wait, or cancel one.");
+		refuse_room(waiting, most);
+}
+
+void
+bambi_request_require_place(const BambiRequest *request)
+{
+	Datum		values[] = {UUIDPGetDatum(&request->user)};
+	bool		is_null;
+	int32		waiting;
+
+	if (request->max_waiting == 0)
+		return;
+	bambi_execute(&bambi_client_waiting, values, NULL);
+	waiting = DatumGetInt32(bambi_result(0, 1, &is_null));
+	if (waiting > request->max_waiting)
+		refuse_room(waiting - 1, request->max_waiting);
 }
 
 static void

@@ -42,6 +42,9 @@ typedef struct BambiRequest
 	BambiEstimate price;
 	Numeric		estimate;		/* price.high: rather too much; or NULL */
 
+	int32		max_waiting;	/* 0: any number; by
+								 * bambi_request_require_room */
+
 	/* as found by bambi_request_resolve_key; NULL if none is needed */
 	pg_uuid_t  *paid_with;
 } BambiRequest;
@@ -69,8 +72,23 @@ extern void bambi_request_look(BambiRequest *request);
  */
 extern void bambi_request_resolve_model(BambiRequest *request);
 
-/* BAMBI_TOO_MANY if as many of the user's wait as the plan allows. */
+/*
+ * BAMBI_FORBIDDEN unless the user's plan allows the model that was found, and
+ * as many pictures.
+ */
+extern void bambi_request_require_plan(const BambiRequest *request);
+
+/*
+ * BAMBI_TOO_MANY if as many of the user's wait as the plan allows, by what was
+ * read: early, and for nothing.
+ */
 extern void bambi_request_require_room(BambiRequest *request);
+
+/*
+ * The same once it is queued, when its reservation holds the user's row: of
+ * sessions that ask at the same moment one gets the last place.
+ */
+extern void bambi_request_require_place(const BambiRequest *request);
 
 /* Which key pays (rule K7: never another one than meant). */
 extern void bambi_request_resolve_key(BambiRequest *request);

@@ -18,6 +18,7 @@
 #include "client.h"
 #include "identity.h"
 #include "point.h"
+#include "plan.h"
 #include "quota.h"
 #include "refuse.h"
 #include "request.h"
@@ -32,7 +33,10 @@ enum
 	STATUS,
 	PERIOD,
 	MODEL_IS_USABLE,
+	MODEL_IS_ALLOWED,
 	MODEL_NAME,
+	CAPABILITIES,
+	PARAMETERS,
 	KEY_IS_USABLE
 };
 
@@ -46,9 +50,18 @@ truth(int column)
 	return DatumGetBool(bambi_result(0, column, &is_null));
 }
 
-static void
-require_possible(void)
+static Jsonb *
+document(int column)
 {
+	bool		is_null;
+
+	return DatumGetJsonbP(bambi_result(0, column, &is_null));
+}
+
+static void
+require_possible(const BambiQuota *quota)
+{
+	BambiModel	model;
 	const char *status = bambi_result_text(0, STATUS);
 
 	if (strcmp(status, "failed") != 0 && strcmp(status, "uncertain") != 0 &&
@@ -61,6 +74,10 @@ require_possible(void)
 					 psprintf("Model \"%s\" is not offered any more.",
 							  bambi_result_text(0, MODEL_NAME)),
 					 "Call bambi_generate with another one.");
+	model.name = bambi_result_text(0, MODEL_NAME);
+	model.capabilities = document(CAPABILITIES);
+	bambi_plan_require(quota, truth(MODEL_IS_ALLOWED), &model,
+					   document(PARAMETERS));
 	if (!truth(KEY_IS_USABLE))
 		bambi_refuse(BAMBI_WRONG_STATE, "no usable key",
 					 "The key of this generation has been removed, or its provider does not accept it.",
@@ -97,7 +114,7 @@ retry(PG_FUNCTION_ARGS)
 	bambi_quota_read(&quota);
 	if (!quota.is_active)
 		bambi_refuse_not_signed_in();
-	require_possible();
+	require_possible(&quota);
 
 	turn = bambi_result(0, LAST_TURN, &is_null);
 	has_turn = !is_null;

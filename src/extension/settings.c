@@ -28,6 +28,7 @@ char	   *bambi_key_service = NULL;
 char	   *bambi_key_file = NULL;
 int			bambi_key_validation_days = 7;
 int			bambi_key_rotation_days = 90;
+int			bambi_past_due_grace_days = 7;
 char	   *bambi_key_service_networks = NULL;
 char	   *bambi_vault_address = NULL;
 char	   *bambi_vault_mount = NULL;
@@ -343,6 +344,17 @@ define_key_settings(void)
 }
 
 static void
+define_plan_settings(void)
+{
+	DefineCustomIntVariable("bambi.past_due_grace_days",
+							"Days that a plan is still granted when its payment is missing or its renewal is unheard of.",
+							NULL,
+							&bambi_past_due_grace_days, 7, 0, 60,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+}
+
+static void
 define_identity_settings(void)
 {
 	DefineCustomStringVariable("bambi.authenticators",
@@ -367,6 +379,7 @@ bambi_define_settings(void)
 	define_call_settings();
 	define_store_settings();
 	define_key_settings();
+	define_plan_settings();
 	define_identity_settings();
 	DefineCustomStringVariable("bambi.debug_points",
 							   "Directory of files that hold a process at a "

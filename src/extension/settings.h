@@ -22,6 +22,7 @@ extern char *bambi_key_service;
 extern char *bambi_key_file;
 extern int	bambi_key_validation_days;
 extern int	bambi_key_rotation_days;
+extern int	bambi_past_due_grace_days;
 extern char *bambi_key_service_networks;
 extern char *bambi_vault_address;
 extern char *bambi_vault_mount;

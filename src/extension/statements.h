@@ -16,11 +16,15 @@
 
 #define BAMBI_MAX_ARGUMENTS	24
 
-/* A user's plan is that of a subscription which is good, else the free one. */
-#define BAMBI_PLAN_OF_USER \
+/*
+ * The plan pl of user u at a time, and the subscription s that may grant it:
+ * the rule is bambi_internal.plan_in_force.
+ */
+#define BAMBI_PLAN_OF_USER(at) \
 	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id" \
-	"   AND s.status IN ('trialing', 'active', 'past_due')" \
-	"  JOIN bambi.plans pl ON pl.plan_type = coalesce(s.plan_type, 'free')"
+	"  JOIN bambi.plans pl ON pl.plan_type = bambi_internal.plan_in_force(" \
+	"         s.status, s.plan_type, s.next_plan_type, s.current_period_end," \
+	"         s.cancel_at_period_end, s.past_due_since, " at ")"
 
 typedef struct BambiStatement
 {

@@ -16,24 +16,56 @@
 #include "statements_client.h"
 
 /* What bambi_quota_read reads. */
-#define QUOTA_COLUMNS \
-	"u.is_active, u.reset_date, u.usage_count, pl.plan_type," \
-	" pl.generations_per_period, pl.period, pl.weight"
+#define SUBSCRIPTION_PERIOD(at) \
+	"bambi_internal.subscription_period(pl.plan_type," \
+	" s.current_period_start, s.current_period_end, pl.period, " at ")"
+#define QUOTA_COLUMNS(at) \
+	"u.is_active, u.reset_date, pl.plan_type, pl.generations_per_period," \
+	" pl.period, pl.weight, " SUBSCRIPTION_PERIOD(at) "," \
+	" pl.generations_per_minute, pl.max_pictures"
+
+/* Whether the plan allows the model m of provider p. */
+#define PLAN_ALLOWS_MODEL \
+	"bambi_internal.plan_allows(pl.models, p.slug, m.model_id)"
 
 /*
  * Takes one generation of the quota, in one conditional UPDATE of the user's
- * row: $1 user, $3 now, $4 next reset, $5 limit or NULL.
+ * row: $1 user, $3 now, $4 end of the period if another begins, $5 limit or
+ * NULL, start of the subscription's period or NULL, limit in a minute or NULL.
+ *
+ * A period is known by its end, so one that ends with the one before (both may
+ * be of subscriptions that are billed on the same day) ends a little later.
+ *
+ * Of the latest starts as many are kept as a minute may have: there is room if
+ * the first of them is a minute ago.  That of a session that waited for the
+ * lock is not before the one that it waited for.
  */
-#define RESERVE_SET \
+#define IN_PERIOD(subscription) \
+	"bambi_internal.is_in_period(u.reset_date, u.period_start, " \
+	subscription ", $3)"
+#define STARTS	"coalesce(cardinality(u.recent_starts), 0)"
+#define RESERVE(subscription, per_minute) \
 	"UPDATE bambi.users u" \
-	"   SET usage_count = CASE WHEN u.reset_date > $3" \
-	"                          THEN u.usage_count + 1 ELSE 1 END," \
-	"       reset_date = CASE WHEN u.reset_date > $3" \
-	"                         THEN u.reset_date ELSE $4 END"
-#define RESERVE_IF \
-	" u.id = $1 AND u.is_active" \
-	"   AND ($5::int IS NULL OR" \
-	"        $5 > CASE WHEN u.reset_date > $3 THEN u.usage_count ELSE 0 END)" \
+	"   SET usage_count = CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.usage_count + 1 ELSE 1 END," \
+	"       reset_date = CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.reset_date" \
+	"         WHEN u.reset_date >= $4" \
+	"          AND u.reset_date < $4 + interval '1 second'" \
+	"         THEN u.reset_date + interval '1 microsecond' ELSE $4 END," \
+	"       period_start = CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.period_start ELSE " subscription " END," \
+	"       recent_starts = CASE WHEN " per_minute " IS NULL" \
+	"         THEN u.recent_starts" \
+	"         ELSE (u.recent_starts ||" \
+	"               greatest($3, u.recent_starts[" STARTS "]))" \
+	"              [" STARTS " + 2 - " per_minute ":] END" \
+	" WHERE u.id = $1 AND u.is_active" \
+	"   AND ($5::int IS NULL OR $5 > CASE WHEN " IN_PERIOD(subscription) \
+	"         THEN u.usage_count ELSE 0 END)" \
+	"   AND (" per_minute "::int IS NULL OR " STARTS " < " per_minute \
+	"        OR u.recent_starts[" STARTS " + 1 - " per_minute "]" \
+	"           <= $3 - interval '1 minute')" \
 	" RETURNING u.reset_date"
 
 #define INSERT_GENERATION \
@@ -58,22 +90,50 @@ BambiStatement bambi_client_active_user = {
 	.is_generic = true,
 };
 
-/* $1 user.  Gives the columns of bambi_quota_read. */
+/*
+ * Why nothing could be reserved: $1 user, $2 now.  Gives the columns of
+ * bambi_quota_read, then what is used of the period, and when the minute has
+ * room again, NULL if it has.
+ */
 BambiStatement bambi_client_quota = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS
-	"  FROM bambi.users u" BAMBI_PLAN_OF_USER
+	"SELECT " QUOTA_COLUMNS("$2") ","
+	"       CASE WHEN bambi_internal.is_in_period(u.reset_date,"
+	"                   u.period_start, lower(" SUBSCRIPTION_PERIOD("$2") "),"
+	"                   $2) THEN u.usage_count ELSE 0 END,"
+	"       u.recent_starts[" STARTS " + 1 - pl.generations_per_minute]"
+	"         + interval '1 minute'"
+	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$2")
 	" WHERE u.id = $1",
-	.nargs = 1,
-	.types = {UUIDOID},
+	.nargs = 2,
+	.types = {UUIDOID, TIMESTAMPTZOID},
 	.is_generic = true,
 };
 
-/* $1 user, $2 unused, $3 now, $4 next reset, $5 limit.  Gives the period. */
+/*
+ * $1 user, $2 unused, $3 now, $4 end of a new period, $5 limit, $6 start of
+ * the subscription's period, $7 limit in a minute.  Gives the period.
+ */
 BambiStatement bambi_client_reserve = {
-	.sql = RESERVE_SET " WHERE $2::uuid IS NOT NULL AND" RESERVE_IF,
-	.nargs = 5,
-	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID},
+	.sql = RESERVE("$6", "$7"),
+	.nargs = 7,
+	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+	TIMESTAMPTZOID, INT4OID},
+	.is_generic = true,
+};
+
+/*
+ * Takes back what this transaction has just reserved for $1 user; $2 whether
+ * it counts in the minute.
+ */
+BambiStatement bambi_client_unreserve = {
+	.sql =
+	"UPDATE bambi.users SET usage_count = usage_count - 1,"
+	"       recent_starts = CASE WHEN $2 THEN trim_array(recent_starts, 1)"
+	"                       ELSE recent_starts END"
+	" WHERE id = $1",
+	.nargs = 2,
+	.types = {UUIDOID, BOOLOID},
 	.is_generic = true,
 };
 
@@ -96,17 +156,17 @@ BambiStatement bambi_client_release = {
  */
 BambiStatement bambi_client_look = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS ","
+	"SELECT " QUOTA_COLUMNS("$6") ","
 	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $1),"
 	"       m.id, p.slug, p.slug || '/' || m.model_id,"
-	"       bambi_internal.is_offered(m, p, $6),"
+	"       bambi_internal.is_offered(m, p, $6), " PLAN_ALLOWS_MODEL ","
 	"       m.capabilities, p.needs_key,"
 	"       c.count, c.id, c.status, c.fits,"
 	"       r.units, r.sizes, r.qualities, r.amounts,"
 	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
 	"         SELECT count(*)::int FROM bambi_internal.queue"
 	"          WHERE user_id = $1) END"
-	"  FROM bambi.users u" BAMBI_PLAN_OF_USER
+	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$6")
 	"  LEFT JOIN (bambi.models m"
 	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
 	"    ON (m.task = 'generate' OR $7)"
@@ -137,6 +197,14 @@ BambiStatement bambi_client_look = {
 	.is_generic = true,
 };
 
+/* $1 user.  Gives how many of the user's wait or run. */
+BambiStatement bambi_client_waiting = {
+	.sql = "SELECT count(*)::int FROM bambi_internal.queue WHERE user_id = $1",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_generic = true,
+};
+
 /* $1 model.  Gives the full name of its successor, or no row. */
 BambiStatement bambi_client_successor = {
 	.sql =
@@ -164,21 +232,22 @@ BambiStatement bambi_client_usable_keys = {
 };
 
 /*
- * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now,
- * $4 next reset, $5 limit, $6 configuration, $7 model, $8 prompt,
+ * Reserves, and queues what could be reserved: $1 user, $2 id, $3 now, $4 end
+ * of a new period, $5 limit, $6 configuration, $7 model, $8 prompt,
  * $9 parameters, $10 estimate, $11 turn, $12 plan, $13 pictures to edit,
- * $14 bytes of those that the database keeps.  One row if it is queued, none
- * if the quota is used up.
+ * $14 bytes of those that the database keeps, $15 start of the subscription's
+ * period, $16 limit in a minute.  One row if it is queued, none if the quota
+ * is used up.
  */
 BambiStatement bambi_client_queue = {
 	.sql =
-	"WITH q AS (" RESERVE_SET " WHERE" RESERVE_IF "),"
+	"WITH q AS (" RESERVE("$15", "$16") "),"
 	" g AS (" INSERT_GENERATION ")"
 	" " INSERT_QUEUED,
-	.nargs = 14,
+	.nargs = 16,
 	.types = {UUIDOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
 		UUIDOID, UUIDOID, TEXTOID, JSONBOID, NUMERICOID, INT8OID, TEXTOID,
-		INT2OID, INT4OID
+		INT2OID, INT4OID, TIMESTAMPTZOID, INT4OID
 	},
 	.is_generic = true,
 };
@@ -306,15 +375,15 @@ BambiStatement bambi_client_write_off = {
  */
 BambiStatement bambi_client_lock_for_retry = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS ","
+	"SELECT " QUOTA_COLUMNS("$3") ","
 	"       (SELECT max(turn) FROM bambi_internal.queue WHERE user_id = $2),"
 	"       g.status, g.quota_period,"
-	"       bambi_internal.is_offered(m, p, $3),"
-	"       p.slug || '/' || m.model_id,"
+	"       bambi_internal.is_offered(m, p, $3), " PLAN_ALLOWS_MODEL ","
+	"       p.slug || '/' || m.model_id, m.capabilities, g.parameters,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
 	"         ('pending', 'valid', 'failing', 'unknown')"
 	"  FROM bambi.image_generations g"
-	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER
+	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER("$3")
 	"  JOIN bambi.models m ON m.id = g.model_id"
 	"  JOIN bambi.api_providers p ON p.id = m.provider_id"
 	"  LEFT JOIN bambi.api_configurations c"
@@ -526,12 +595,11 @@ BambiStatement bambi_client_add_user = {
 	.sql =
 	"WITH u AS ("
 	"  INSERT INTO bambi.users (id, email, password_hash, reset_date)"
-	"  SELECT $1, $2, $3, $4 + period FROM bambi.plans"
-	"   WHERE plan_type = 'free'"
-	"  ON CONFLICT DO NOTHING RETURNING id, reset_date)"
-	" INSERT INTO bambi.subscriptions (user_id, plan_type, status,"
-	"        current_period_start, current_period_end)"
-	" SELECT id, 'free', 'active', $4, reset_date FROM u",
+	"  SELECT $1, $2, $3, ($4 AT TIME ZONE 'UTC' + period) AT TIME ZONE 'UTC'"
+	"    FROM bambi.plans WHERE plan_type = 'free'"
+	"  ON CONFLICT DO NOTHING RETURNING id)"
+	" INSERT INTO bambi.subscriptions (user_id, plan_type, status)"
+	" SELECT id, 'free', 'active' FROM u",
 	.nargs = 4,
 	.types = {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
 	.is_generic = true,

@@ -15,9 +15,11 @@ extern BambiStatement bambi_client_active_user;
 
 extern BambiStatement bambi_client_quota;
 extern BambiStatement bambi_client_reserve;
+extern BambiStatement bambi_client_unreserve;
 extern BambiStatement bambi_client_release;
 
 extern BambiStatement bambi_client_look;
+extern BambiStatement bambi_client_waiting;
 extern BambiStatement bambi_client_successor;
 extern BambiStatement bambi_client_usable_keys;
 extern BambiStatement bambi_client_queue;

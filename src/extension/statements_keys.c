@@ -24,14 +24,17 @@
 
 /* ---- having it checked ---- */
 
-/* $1 user.  Gives the most checks in a minute and in an hour, NULL for any. */
+/*
+ * $1 user, $2 now.  Gives the most checks in a minute and in an hour, NULL for
+ * any.
+ */
 BambiStatement bambi_key_limits = {
 	.sql =
 	"SELECT pl.key_checks_per_minute, pl.key_checks_per_hour"
-	"  FROM bambi.users u" BAMBI_PLAN_OF_USER
+	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$2")
 	" WHERE u.id = $1",
-	.nargs = 1,
-	.types = {UUIDOID},
+	.nargs = 2,
+	.types = {UUIDOID, TIMESTAMPTZOID},
 	.is_generic = true,
 };
 
@@ -261,7 +264,7 @@ BambiStatement bambi_key_release = {
 	"  SELECT pl.store, $5 / pl.weight AS step,"
 	"         greatest($4, (SELECT max(q.turn) FROM bambi_internal.queue q"
 	"                        WHERE q.user_id = $2) + $5 / pl.weight) AS turn"
-	"    FROM bambi.users u" BAMBI_PLAN_OF_USER
+	"    FROM bambi.users u" BAMBI_PLAN_OF_USER("$3")
 	"   WHERE u.id = $2),"
 	" h AS MATERIALIZED ("
 	"  SELECT g.id, g.user_id, g.attempts FROM bambi.image_generations g"

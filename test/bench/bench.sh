@@ -129,7 +129,8 @@ set_up() {
 	value "UPDATE bambi.api_providers
 		SET api_base_url = '$mock_url/v1', allowed_networks = '{127.0.0.1/32}'
 		WHERE slug = 'openai'"
-	value 'UPDATE bambi.plans SET generations_per_period = NULL'
+	value 'UPDATE bambi.plans SET generations_per_period = NULL,
+		generations_per_minute = NULL, max_in_flight = NULL'
 	value 'CREATE TABLE public.bench_commit (n integer)'
 	wait_until 60 has_sealing_key
 

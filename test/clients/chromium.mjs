@@ -37,6 +37,7 @@ async function setUp(origin) {
 	await sql(`UPDATE bambi.api_providers SET api_base_url = '${origin}/v1',
 		allowed_networks = '{127.0.0.1/32}' WHERE slug = 'openai'`);
 	await sql(`UPDATE bambi.plans SET generations_per_period = NULL,
+		generations_per_minute = NULL, max_in_flight = NULL,
 		key_checks_per_minute = NULL, key_checks_per_hour = NULL`);
 	await until(
 		'SELECT EXISTS (SELECT FROM bambi.encryption_keys WHERE is_current)');

@@ -378,7 +378,8 @@ cluster_start "$cluster"
 createdb bambi
 operator 'CREATE EXTENSION bambi CASCADE' >/dev/null
 operator 'SELECT bambi_setup()' >/dev/null
-operator 'UPDATE bambi.plans SET generations_per_period = NULL'
+operator 'UPDATE bambi.plans SET generations_per_period = NULL,
+	generations_per_minute = NULL, max_in_flight = NULL'
 add_provider
 check 'the courier offers its key' wait_until 30 has_sealing_key
 sign_up alice

@@ -239,7 +239,7 @@ SELECT generations_used, generations_left FROM bambi_account;
 \echo *** a new period begins by itself, at the same hour
 RESET ROLE;
 UPDATE bambi.users
-   SET reset_date = date_trunc('hour', now()) - interval '99 days 1 hour'
+   SET reset_date = date_trunc('hour', now()) - interval '2377 hours'
  WHERE id = :'ada';
 SET ROLE regress_bambi_person;
 SELECT pg_temp.try('SELECT bambi_generate(''new'')');

@@ -13,8 +13,7 @@ SELECT id = :'ada', email, left(password_hash, 7), auth_provider, is_active,
        usage_count, reset_date > now() + interval '27 days'
   FROM bambi.users WHERE email LIKE '%@sign-up.example';
 SELECT user_id = :'ada', plan_type, status,
-       current_period_end = (SELECT reset_date FROM bambi.users
-                              WHERE id = user_id)
+       current_period_start IS NULL, current_period_end IS NULL
   FROM bambi.subscriptions WHERE user_id = :'ada';
 SET bambi.user_id = :'ada';
 SET ROLE regress_bambi_person;

@@ -92,7 +92,8 @@ sub install
 		'CREATE EXTENSION bambi CASCADE',
 		'SELECT bambi_setup()',
 		'UPDATE bambi.plans
-			SET key_checks_per_minute = NULL, key_checks_per_hour = NULL');
+			SET key_checks_per_minute = NULL, key_checks_per_hour = NULL,
+				max_in_flight = NULL');
 	$self->point_openai_to_mock;
 	return;
 }
@@ -192,7 +193,8 @@ sub lift_quota
 {
 	my ($self) = @_;
 
-	$self->sql('UPDATE bambi.plans SET generations_per_period = NULL');
+	$self->sql('UPDATE bambi.plans SET generations_per_period = NULL,
+		generations_per_minute = NULL, max_pictures = NULL');
 	return;
 }
 
