@@ -39,6 +39,7 @@ typedef enum BambiWorkerState
 #define BAMBI_WAKE_ERRAND	0x10	/* something is in the outbox */
 #define BAMBI_WAKE_ASK		0x20	/* a session asks the courier something */
 #define BAMBI_WAKE_RESEAL	0x40	/* something is sealed to an old key */
+#define BAMBI_WAKE_CACHE	0x80	/* something is noted for Redis */
 
 #define BAMBI_MAX_ASKS		8
 #define BAMBI_ASK_SIZE		2048
@@ -89,6 +90,7 @@ typedef struct BambiWorkerSlot
 	pg_atomic_uint64 retries;
 	pg_atomic_uint64 latency_ms_sum;
 	pg_atomic_uint32 courier_starts;
+	pg_atomic_uint32 cache_is_on;	/* changes are noted for Redis */
 
 	BambiAsk	asks[BAMBI_MAX_ASKS];
 	ConditionVariable ask_answered;
