@@ -147,7 +147,7 @@ AS $$
            JOIN bambi.models m
              ON m.provider_id = p.id
             AND m.model_id = substr($1, strpos($1, '/') + 1)
-     WHERE p.slug = split_part($1, '/', 1)
+     WHERE p.slug = split_part($1, '/', 1) AND strpos($1, '/') > 0
 $$;
 COMMENT ON FUNCTION bambi_internal.cached_model(text) IS
     'The same of a model: what bambi_models shows.';

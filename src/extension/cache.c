@@ -34,7 +34,7 @@
 /* So that the changes of a busy moment make one value. */
 #define GATHER_MS		100
 
-/* Notes that are taken at a time: some 10 ms of this process. */
+/* Notes that are taken at a time: some 20 ms of this process. */
 #define BATCH			200
 
 /* When so many wait, Redis is too slow for them: all are void instead. */
