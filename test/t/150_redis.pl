@@ -255,6 +255,21 @@ $bambi->wait_for_server;
 $redis->wait_until_written($bambi);
 cmp_ok($redis->epoch, '>', $epoch, 'and so does another server');
 
+# ---- libcurl has other connections, too, which come and go
+
+$epoch = $redis->epoch;
+$bambi->add_key('bob');
+$bambi->lift_quota;
+$bambi->wait_until('another epoch', sub { $redis->epoch > $epoch });
+$epoch = $redis->epoch;
+foreach my $i (1 .. 12)
+{
+	$bambi->wait_for_status($bambi->generate('bob', "fawn $i"), 'succeeded');
+	$redis->becomes_true($bambi, $bob, 'a call to a provider, and a value');
+	$values++;
+}
+is($redis->epoch, $epoch, 'the connection to Redis was not ended by them');
+
 # ---- what must not be there
 
 my $all = join "\n", map { $redis->cmd('GET', $_) } @{ $redis->cmd('KEYS', '*') };
