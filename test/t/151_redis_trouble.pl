@@ -194,6 +194,12 @@ is(outbox(), 0, 'what changes meanwhile is not noted');
 $redis->connect_to($bambi, redis_url => "redis://127.0.0.1:$port");
 ok($bambi->poll('SELECT bambi_internal.cache_is_on()'), 'switched on');
 $bambi->sql("SELECT bambi_cache_value('$bob')");
+my %looks;
+$bambi->wait_until('ten looks of the worker', sub {
+		$looks{ $bambi->sql("SELECT state_change FROM pg_stat_activity
+			WHERE backend_type = 'bambi worker'") } = 1;
+		return keys %looks > 10;
+	});
 is($redis->value($bob), '',
 	'nothing is written while somebody has not seen that it is on');
 is(outbox(), 1, 'it waits in the outbox');
