@@ -170,6 +170,10 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.users', 'secret', 'name', 'password_hash'),
     ('bambi.users', 'usage', NULL, 'usage_count reset_date period_start recent_starts'),
 
+    ('bambi_internal.cache_outbox', 'technical', NULL, 'kind name is_change'),
+
+    ('bambi_internal.cache_series', 'technical', NULL, 'only_row series'),
+
     ('bambi_internal.idempotency_keys', 'technical', NULL,
      'user_id generation_id created_at'),
     ('bambi_internal.idempotency_keys', 'content', NULL, 'key request_hash'),

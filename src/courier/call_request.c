@@ -101,6 +101,13 @@ call_set_request(Call *call)
 	const Header *header;
 	CURL	   *easy = call->easy;
 
+	if (request->is_channel)
+	{
+		curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+		curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
+		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_path);
+		return true;
+	}
 	for (header = request->headers; header != NULL; header = header->next)
 	{
 		if (!add_header(call, header))

@@ -256,9 +256,46 @@ engine_collect(void)
 		ended = call->ended;
 		owner = call->owner;
 		call_fill_reply(call, message->data.result);
-		release(call);
+		if (!call->x->request.is_channel || message->data.result != CURLE_OK)
+			release(call);
 		ended(owner);
 	}
+}
+
+int
+engine_channel_socket(const Call *call)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	curl_easy_getinfo(call->easy, CURLINFO_ACTIVESOCKET, &fd);
+	return fd;
+}
+
+static ssize_t
+count_moved(CURLcode code, size_t moved)
+{
+	if (code == CURLE_AGAIN)
+		return 0;
+	/* nothing received, and nothing to wait for, is the end */
+	return code == CURLE_OK && moved > 0 ? (ssize_t) moved : -1;
+}
+
+ssize_t
+engine_channel_send(Call *call, const void *bytes, size_t len)
+{
+	size_t		moved = 0;
+	CURLcode	code = curl_easy_send(call->easy, bytes, len, &moved);
+
+	return count_moved(code, moved);
+}
+
+ssize_t
+engine_channel_receive(Call *call, void *bytes, size_t size)
+{
+	size_t		moved = 0;
+	CURLcode	code = curl_easy_recv(call->easy, bytes, size, &moved);
+
+	return count_moved(code, moved);
 }
 
 static curl_socket_t
@@ -270,6 +307,8 @@ on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 
 	verdict = address_judge(&address->addr, address->addrlen, call->ranges,
 							call->range_count);
+	if (call->x->request.unix_path != NULL && address->family == AF_UNIX)
+		verdict = ADDRESS_NAMED;
 	if (purpose != CURLSOCKTYPE_IPCXN || verdict == ADDRESS_REFUSED ||
 		(call->is_plain && verdict != ADDRESS_NAMED))
 	{
@@ -319,6 +358,9 @@ on_prereq(void *context, char *remote, char *local, int remote_port,
 	(void) remote_port;
 	(void) local_port;
 
+	/* a channel is nobody else's connection */
+	if (call->x->request.is_channel)
+		return CURL_PREREQFUNC_OK;
 	verdict = address_judge_text(remote, call->ranges, call->range_count);
 	if (verdict == ADDRESS_REFUSED ||
 		(call->is_plain && verdict != ADDRESS_NAMED))
@@ -418,7 +460,7 @@ set_destination(Call *call, const AddressRange *ranges, int range_count,
 
 	call->ranges = ranges;
 	call->range_count = range_count;
-	call->is_plain = range_count > 0 &&
+	call->is_plain = (range_count > 0 || request->unix_path != NULL) &&
 		strncasecmp(request->url, "http://", 7) == 0;
 
 	/* libcurl itself holds the URL against this one word */
@@ -437,6 +479,7 @@ release(Call *call)
 {
 	CURL	   *easy = call->easy;
 	unsigned	made = call->era;
+	bool		is_channel = call->x->request.is_channel;
 
 	curl_multi_remove_handle(multi, easy);
 	call_clear_request(call);
@@ -445,7 +488,7 @@ release(Call *call)
 	memset(call, 0, sizeof(*call));
 	call->easy = easy;
 	call->era = made;
-	if (made != era || idle_count >= MAX_IDLE_CALLS)
+	if (made != era || is_channel || idle_count >= MAX_IDLE_CALLS)
 	{
 		curl_easy_cleanup(easy);
 		free(call);

@@ -16,9 +16,11 @@
 #include "exchange.h"
 #include "settings.h"
 
+#include <sys/types.h>
+
 typedef struct Call Call;
 
-/* x->reply is filled in; the Call is gone. */
+/* x->reply is filled in; the Call is gone, but for a channel that stands. */
 typedef void (*CallEnded) (void *owner);
 
 extern void engine_start(void);
@@ -41,6 +43,19 @@ extern Call *engine_send(Exchange *x, const AddressRange *ranges,
  * tells whether the first byte of the request went out.
  */
 extern void engine_abort(Call *call);
+
+/*
+ * A call for a channel that has ended well is not gone, but connected, until
+ * engine_abort ends it.  Its socket, for loop_watch:
+ */
+extern int	engine_channel_socket(const Call *call);
+
+/*
+ * How many bytes were sent, or received: 0 if none can be now, -1 if the
+ * connection is over.
+ */
+extern ssize_t engine_channel_send(Call *call, const void *bytes, size_t len);
+extern ssize_t engine_channel_receive(Call *call, void *bytes, size_t size);
 
 /* Reports the calls that have ended; once a turn. */
 extern void engine_collect(void);

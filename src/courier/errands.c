@@ -18,6 +18,7 @@
 #include "loop.h"
 #include "order.h"
 #include "point.h"
+#include "redis.h"
 #include "runner.h"
 #include "sealed_key.h"
 #include "stores.h"
@@ -474,6 +475,11 @@ errands_receive(const FrameHead *head, const char *key, const char *json)
 		begin_resealing(errand, object, key, head->key_len);
 	else if (strcmp(kind, "rotate") == 0)
 		begin_rotation(errand);
+	else if (redis_is_meant(kind))
+	{
+		redis_receive(head->tag, object);
+		leave(errand);
+	}
 	else
 		begin_with_store(errand, kind, object);
 }
@@ -487,4 +493,5 @@ errands_stop(void)
 		exchange_clear_reply(&first->runner.x);
 		leave(first);
 	}
+	redis_stop();
 }

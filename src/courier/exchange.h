@@ -118,6 +118,14 @@ typedef struct Request
 
 	bool		is_picture;		/* the body is a picture: reply.pictures[0] */
 
+	/*
+	 * No request, only a connection, on which whoever asks speaks a protocol
+	 * of its own: see engine_channel_socket.  To the host of the url, or to a
+	 * socket of this machine.
+	 */
+	bool		is_channel;
+	const char *unix_path;		/* NULL: the host */
+
 	/* Tighter limits than all requests have; 0: no tighter ones. */
 	long		connect_ms;
 	size_t		max_bytes;		/* of the answer's body */

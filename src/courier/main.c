@@ -46,6 +46,7 @@
 #include "link.h"
 #include "loop.h"
 #include "point.h"
+#include "redis.h"
 #include "settings.h"
 #include "spool.h"
 #include "stores.h"
@@ -219,6 +220,7 @@ receive_frame(const FrameHead *head, const char *key, const char *json,
 			engine_configure(&settings);
 			keys_configure(&settings);
 			stores_configure(&settings);
+			redis_configure(&settings);
 			return true;
 		case FRAME_PICTURE:
 			return jobs_input(head, picture);

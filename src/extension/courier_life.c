@@ -11,6 +11,7 @@
 
 #include "agenda.h"
 #include "ask.h"
+#include "cache.h"
 #include "calls.h"
 #include "courier_life.h"
 #include "courier_link.h"
@@ -54,6 +55,7 @@ lose_courier(TimestampTz now)
 	}
 	bambi_errands_lost();
 	bambi_reseal_lost(now);
+	bambi_cache_lost(now);
 	bambi_rotation_key_is_known(false);
 	bambi_asks_lost();
 	bambi_courier_let_go();
@@ -161,6 +163,8 @@ take_frame(BambiFrame *frame)
 				bambi_reseal_answered(frame);
 			else if (frame->head.tag & BAMBI_ROTATE_TAG)
 				bambi_rotation_answered(frame);
+			else if (frame->head.tag & BAMBI_CACHE_TAG)
+				bambi_cache_answered(frame);
 			else
 				bambi_errand_answered(frame);
 			break;

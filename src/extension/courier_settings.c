@@ -71,6 +71,11 @@ bambi_courier_send_settings(void)
 	add_text(&json, "supabase_bucket", bambi_supabase_bucket);
 	add_text(&json, "supabase_key_file", bambi_supabase_key_file);
 	add_text(&json, "supabase_public", bambi_supabase_public ? "on" : "off");
+	add_text(&json, "redis_url", bambi_redis_url);
+	add_text(&json, "redis_user", bambi_redis_user);
+	add_text(&json, "redis_password_file", bambi_redis_password_file);
+	add_text(&json, "redis_networks", bambi_redis_networks);
+	add_text(&json, "redis_prefix", bambi_redis_prefix);
 	add_number(&json, "max_in_flight", bambi_max_in_flight);
 	add_number(&json, "call_timeout_ms", bambi_call_timeout * INT64CONST(1000));
 	add_number(&json, "max_response_bytes",

@@ -62,6 +62,12 @@ char	   *bambi_supabase_bucket = NULL;
 char	   *bambi_supabase_key_file = NULL;
 bool		bambi_supabase_public = false;
 char	   *bambi_link_url = NULL;
+char	   *bambi_redis_url = NULL;
+char	   *bambi_redis_user = NULL;
+char	   *bambi_redis_password_file = NULL;
+char	   *bambi_redis_networks = NULL;
+char	   *bambi_redis_prefix = NULL;
+int			bambi_redis_ttl = 300;
 char	   *bambi_courier_path = NULL;
 char	   *bambi_spool_directory = NULL;
 char	   *bambi_authenticators = NULL;
@@ -366,6 +372,52 @@ define_plan_settings(void)
 							 NULL, NULL, NULL);
 }
 
+/* The user and the password stand elsewhere: this one is shown. */
+static bool
+check_redis_url(char **value, void **extra, GucSource source)
+{
+	static const char *const schemes[] = {"redis://", "rediss://", "unix:/"};
+
+	if (**value == '\0')
+		return true;
+	for (size_t i = 0; i < lengthof(schemes); i++)
+	{
+		size_t		len = strlen(schemes[i]);
+
+		if (strncmp(*value, schemes[i], len) == 0 && (*value)[len] != '\0' &&
+			strchr(*value, '@') == NULL)
+			return true;
+	}
+	GUC_check_errdetail("It is redis://HOST:PORT/DATABASE, the same with rediss, or unix:/PATH, without user and password.");
+	return false;
+}
+
+static void
+define_redis_settings(void)
+{
+	define_text("bambi.redis_url", "Redis, where gateways find what changed.",
+				"redis://, rediss:// (TLS) or unix:/PATH; empty: none.",
+				&bambi_redis_url, "", check_redis_url);
+	define_text("bambi.redis_user", "Its ACL user.", "Empty: default.",
+				&bambi_redis_user, "", NULL);
+	define_text("bambi.redis_password_file", "File with the password.", NULL,
+				&bambi_redis_password_file, "", check_path);
+	define_text("bambi.redis_networks",
+				"Private networks that its address may lie in.",
+				"Without TLS only there.",
+				&bambi_redis_networks, "", NULL);
+	define_text("bambi.redis_prefix",
+				"What keys and the channel begin with, before the database.",
+				NULL,
+				&bambi_redis_prefix, "bambi", NULL);
+	DefineCustomIntVariable("bambi.redis_ttl",
+							"How long a value lives that nobody changes.",
+							NULL,
+							&bambi_redis_ttl, 300, 2, 86400,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+}
+
 static void
 define_identity_settings(void)
 {
@@ -392,6 +444,7 @@ bambi_define_settings(void)
 	define_store_settings();
 	define_key_settings();
 	define_plan_settings();
+	define_redis_settings();
 	define_identity_settings();
 	DefineCustomStringVariable("bambi.debug_points",
 							   "Directory of files that hold a process at a "

@@ -56,6 +56,12 @@ extern char *bambi_supabase_bucket;
 extern char *bambi_supabase_key_file;
 extern bool bambi_supabase_public;
 extern char *bambi_link_url;
+extern char *bambi_redis_url;
+extern char *bambi_redis_user;
+extern char *bambi_redis_password_file;
+extern char *bambi_redis_networks;
+extern char *bambi_redis_prefix;
+extern int	bambi_redis_ttl;	/* s */
 extern char *bambi_courier_path;
 extern char *bambi_spool_directory;
 extern char *bambi_authenticators;

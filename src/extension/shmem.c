@@ -62,6 +62,7 @@ initialize_slot(BambiWorkerSlot *slot)
 	pg_atomic_init_u64(&slot->retries, 0);
 	pg_atomic_init_u64(&slot->latency_ms_sum, 0);
 	pg_atomic_init_u32(&slot->courier_starts, 0);
+	pg_atomic_init_u32(&slot->cache_is_on, 0);
 	pg_atomic_init_u32(&slot->web_waiters, 0);
 	ConditionVariableInit(&slot->ask_answered);
 	for (int i = 0; i < BAMBI_WAITER_LISTS; i++)

@@ -41,6 +41,7 @@ typedef enum BambiWorkerState
 #define BAMBI_WAKE_RESEAL	0x40	/* something is sealed to an old key */
 #define BAMBI_WAKE_MAINTAIN 0x80	/* what comes round by the calendar, now */
 #define BAMBI_WAKE_MONTHS	0x100	/* a partition is missing */
+#define BAMBI_WAKE_CACHE	0x200	/* something is noted for Redis */
 
 #define BAMBI_MAX_ASKS		8
 #define BAMBI_ASK_SIZE		2048
@@ -93,6 +94,7 @@ typedef struct BambiWorkerSlot
 	pg_atomic_uint64 retries;
 	pg_atomic_uint64 latency_ms_sum;
 	pg_atomic_uint32 courier_starts;
+	pg_atomic_uint32 cache_is_on;	/* changes are noted for Redis */
 
 	BambiAsk	asks[BAMBI_MAX_ASKS];
 	ConditionVariable ask_answered;

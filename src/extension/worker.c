@@ -26,6 +26,7 @@
 
 #include "agenda.h"
 #include "ask.h"
+#include "cache.h"
 #include "calls.h"
 #include "courier_life.h"
 #include "courier_settings.h"
@@ -77,6 +78,8 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.maintain_at = now;
 	if (asked & BAMBI_WAKE_MONTHS)
 		bambi_agenda.months_at = now;
+	if (asked & BAMBI_WAKE_CACHE)
+		bambi_cache_woken(now);
 	if (asked & BAMBI_WAKE_ASK)
 		bambi_agenda.must_ask = true;
 	if (asked & BAMBI_WAKE_UNLOCK)
@@ -99,6 +102,7 @@ reread_settings_if_asked(void)
 	bambi_agenda.may_have_work = true;
 	bambi_agenda.maintain_at = GetCurrentTimestamp();
 	bambi_agenda.errands_at = bambi_agenda.maintain_at;
+	bambi_cache_try_again(bambi_agenda.maintain_at);
 }
 
 /* Milliseconds to sleep, -1 for until something happens. */
@@ -120,6 +124,7 @@ time_to_wait(void)
 	{
 		sooner(&deadline, bambi_agenda.errands_at);
 		sooner(&deadline, bambi_agenda.reseal_at);
+		sooner(&deadline, bambi_agenda.cache_at);
 	}
 	if (bambi_agenda.claim_at > now)
 		sooner(&deadline, bambi_agenda.claim_at);
@@ -181,7 +186,8 @@ mind_the_clock(TimestampTz now)
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
 		&bambi_agenda.settle_at, &bambi_agenda.months_at,
 		&bambi_agenda.maintain_at, &bambi_agenda.courier_at,
-		&bambi_agenda.errands_at, &bambi_agenda.reseal_at
+		&bambi_agenda.errands_at, &bambi_agenda.reseal_at,
+		&bambi_agenda.cache_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -214,6 +220,7 @@ run_once(void)
 	bambi_rotation_run(now);
 	bambi_errands_run(now);
 	bambi_reseal_run(now);
+	bambi_cache_run(now);
 	if (bambi_agenda.must_ask && bambi_courier_is_there())
 	{
 		bambi_agenda.must_ask = false;
@@ -237,6 +244,7 @@ leave_slot(int code, Datum arg)
 	slot->courier_pid = 0;
 	LWLockRelease(bambi_shmem_lock());
 	pg_atomic_write_u32(&slot->in_flight, 0);
+	pg_atomic_write_u32(&slot->cache_is_on, 0);
 }
 
 /* One that an earlier launcher started may still be about to go. */

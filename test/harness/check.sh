@@ -138,8 +138,8 @@ run_perl() {
 	local dir=$scratch/perl-$1 pgxs
 	shift
 	mkdir "$dir"
-	tar -c test/t test/torture test/fixtures test/mock/bambi-mock |
-		tar -x -C "$dir"
+	tar -c test/t test/torture test/fixtures test/mock/bambi-mock \
+		test/clients/certificates.pl | tar -x -C "$dir"
 	if [ "$(id -u)" = 0 ]
 	then
 		chown -R postgres: "$dir"

@@ -25,6 +25,7 @@ libcurl4-openssl-dev    demo   libcurl: the courier's HTTP
 ca-certificates         demo   the authorities by which providers are checked
 libssl-dev              demo   libcrypto: sealing and opening keys, hashes
 libjansson-dev          demo   libjansson: JSON in the courier
+libhiredis-dev          demo   libhiredis: the protocol of Redis in the courier
 libcairo2-dev           demo   cairo: draws the pictures of the provider "sandbox"
 libpng-dev              demo   PNG pictures of the mock provider
 libjpeg62-turbo-dev     demo   JPEG pictures of the mock provider
@@ -38,6 +39,7 @@ openssl                 check  a sealed key that nothing of bambi sealed
 libipc-run-perl         check  PostgreSQL's TAP tests run programs with it
 postgresql-15-pgtap     check  pgTAP, for tests in SQL
 postgresql-15-pgaudit   check  pgaudit, which logs statements by itself
+redis-tools             check  Redis itself, which redis-check-rdb is by another name
 chromium                services  a browser, which seals a key
 npm                     services  installs the clients and servers of test/clients
 python3-venv            services  installs those that are Python's

@@ -190,12 +190,12 @@ INSERT INTO bambi.usage_events (id, user_id, cost, charged)
 SELECT bambi_uuid_floor(now() - l.age), :'ada', l.cost, 'yes'
   FROM (VALUES (interval '6 days', 5), ('4 days', 0.1)) l (age, cost);
 SET LOCAL ROLE bambi_user;
-SELECT s.*, b.resets_at - now() AS resets_in
+SELECT s.*, date_trunc('second', b.resets_at - now()) AS resets_in
   FROM pg_temp.state s, bambi_budgets b;
 SELECT pg_temp.try('SELECT bambi_generate(''x'', ''cheap'')')
   FROM generate_series(1, 2);
 SELECT bambi_cancel(id) FROM bambi_generations WHERE status = 'queued';
-SELECT s.*, b.resets_at - now() AS resets_in
+SELECT s.*, date_trunc('second', b.resets_at - now()) AS resets_in
   FROM pg_temp.state s, bambi_budgets b;
 RESET ROLE;
 DELETE FROM bambi.subscriptions WHERE user_id = :'ada';
