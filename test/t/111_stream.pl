@@ -113,10 +113,11 @@ ends(streamed('[[mock block=violence]] a fawn', %two),
 	'failed', 'content_blocked', 'a refusal before the stream');
 is($bambi->usage_of('alice'), $used + 2, 'these do not');
 
-# what was whole before is kept
+# what was whole before is kept; a reset takes with it what has not been read,
+# so there is a pause in which it is
 foreach my $end ('stream=error', 'reset=body')
 {
-	$id = streamed("[[mock $end]] three fawns", n => 3);
+	$id = streamed("[[mock pause=2000 $end]] three fawns", n => 3);
 	$bambi->wait_for_status($id, 'succeeded', "$end: what is whole is kept");
 	my ($count, $note) = split /\|/, $bambi->sql("SELECT count(*),
 			max(g.error_message)
