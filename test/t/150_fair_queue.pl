@@ -29,7 +29,7 @@ sub session_of
 # ---- one free place after the other
 
 $queue->add_user($_) foreach qw(heavy light);
-my $light = session_of('light');
+my $light;
 $queue->pause;
 $queue->add('heavy', $queued, '[[mock hold]] a fawn');
 
@@ -64,7 +64,9 @@ foreach my $places (1, 2, 8, 32)
 	$queue->set_places($places);
 	$queue->resume;
 	$bambi->wait_in_flight($places);
+	$light = session_of('light');
 	my @delays = map { delay_of_single($_ % 2) } 1 .. 10;
+	$light->quit;
 
 	is(join(' ', @delays), join(' ', (0) x 10),
 		"with $places places none of $queued queued goes before a request");
@@ -75,7 +77,6 @@ foreach my $places (1, 2, 8, 32)
 # ---- in full traffic
 
 $queue->clear;
-$light->quit;
 $queue->set_places(4);
 $queue->add_user($_) foreach qw(busy single);
 $queue->add('busy', $queued / 4, '[[mock delay=2]] a fawn');
@@ -153,7 +154,14 @@ $queue->pause;
 
 $queue->clear;
 $queue->add_user($_) foreach qw(many few);
+my $holder = session_of('many');
+$holder->query_safe("BEGIN; SELECT FROM bambi.users
+	WHERE id = '" . $queue->id('many') . "' FOR UPDATE");
 my @sessions = map { $queue->add_in_background('many', 50, 'a fawn') } 1 .. 8;
+$bambi->poll("SELECT count(*) = 8 FROM pg_stat_activity
+	WHERE wait_event_type = 'Lock' AND query LIKE '%bambi_generate%'");
+$holder->query_safe('COMMIT');
+$holder->quit;
 $_->finish foreach @sessions;
 is( $bambi->sql("SELECT count(*), count(DISTINCT turn)
 		FROM bambi_internal.queue

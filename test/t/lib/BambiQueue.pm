@@ -118,16 +118,16 @@ sub add_in_background
 {
 	my ($self, $name, $count, $prompt) = @_;
 	my $node = $self->{bambi}->node;
-	my $call = 'SELECT ' . $self->call($prompt) . ";\n";
-	my $commands = "SET bambi.user_id = '$self->{id}{$name}';\n"
-	  . $call x $count;
+	my $call = 'SELECT ' . $self->call($prompt);
 
 	return IPC::Run::start(
 		[
 			$node->installed_command('psql'), '-XAtq',
-			'-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('bambi')
+			'-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('bambi'),
+			'-c', "SET bambi.user_id = '$self->{id}{$name}'",
+			map { ('-c', $_) } ($call) x $count
 		],
-		'<', \$commands, '>', \my $rows);
+		'<', \undef, '>', \my $rows);
 }
 
 # One; its id.
