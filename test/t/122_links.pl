@@ -62,15 +62,16 @@ my $by_link = 'has_function_privilege($$anon$$,
 is($bambi->sql("SELECT $by_link"), 'f', 'a role anon may do nothing at first');
 $bambi->sql('SELECT bambi_setup()');
 is($bambi->sql("SELECT $by_link"), 't', 'bambi_setup() lets it follow links');
-is( $bambi->sql("SELECT string_agg(p.oid::regproc::text, ' '
+is( $bambi->sql("SELECT string_agg(p.oid::regprocedure::text, ' '
 			ORDER BY p.proname)
 	  FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid
 	  JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'bambi'
 	 WHERE d.classid = 'pg_proc'::regclass
 	   AND has_function_privilege('anon', p.oid, 'EXECUTE')
 	   AND NOT has_function_privilege('carol', p.oid, 'EXECUTE')"),
-	'bambi_image_by_link bambi_internal.image_by_link',
-	'and nothing else');
+	'bambi_image_by_link(text) bambi_stripe_webhook(json) '
+	  . 'bambi_internal.image_by_link(text) bambi_internal.stripe_webhook(json)',
+	'and send events of Stripe, and nothing else');
 
 # ---- links of our own
 
