@@ -50,13 +50,14 @@ sub delay_of_single
 
 	$light->query_safe($is_late ? 'COMMIT' : $call);
 	my $delay = 0;
-	while (1)
+	while ($delay < 5)
 	{
 		$bambi->mock('release', { count => 1 });
 		$queue->wait_served($before + $delay + 2);
 		return $delay if ($queue->served($before + $delay + 1))[0] eq 'light';
 		$delay++;
 	}
+	return "$delay or more";
 }
 
 foreach my $places (1, 2, 8, 32)
@@ -142,7 +143,7 @@ $queue->shares_are_weights('somebody who comes late gets a share like the '
 
 # four leaves
 $bambi->poll("SELECT NOT EXISTS (SELECT FROM bambi_internal.queue
-	WHERE user_id = '" . $queue->id('four') . "')");
+	WHERE user_id = '" . $queue->id('four') . "')") or die 'four does not end';
 my $before_left = $queue->served_count;
 $queue->wait_served($before_left + 400);
 @served = $queue->served($before_left);
@@ -159,7 +160,8 @@ $holder->query_safe("BEGIN; SELECT FROM bambi.users
 	WHERE id = '" . $queue->id('many') . "' FOR UPDATE");
 my @sessions = map { $queue->add_in_background('many', 50, 'a fawn') } 1 .. 8;
 $bambi->poll("SELECT count(*) = 8 FROM pg_stat_activity
-	WHERE wait_event_type = 'Lock' AND query LIKE '%bambi_generate%'");
+	WHERE wait_event_type = 'Lock' AND query LIKE '%bambi_generate%'")
+  or die 'they do not wait for the row of their user';
 $holder->query_safe('COMMIT');
 $holder->quit;
 $_->finish foreach @sessions;
@@ -186,7 +188,7 @@ $queue->add('refused', 300,
 	'[[mock fault=openai-429-rate_limit_exceeded times=1]] a fawn');
 $queue->resume;
 $bambi->poll("SELECT count(*) = 300 FROM bambi_internal.queue
-	WHERE not_before > now()");
+	WHERE not_before > now()") or die 'they are not put off';
 $queue->pause;
 $queue->add('steady', 400, 'a fawn');
 $bambi->sql('UPDATE bambi_internal.queue SET not_before = now()
@@ -205,7 +207,7 @@ $queue->add('failed', 300,
 	'[[mock fault=openai-400-bad_request times=1]] a fawn');
 $queue->resume;
 $bambi->poll("SELECT count(*) = 300 FROM bambi.image_generations
-	WHERE status = 'failed'");
+	WHERE status = 'failed'") or die 'they do not fail';
 $queue->pause;
 $queue->add('steady2', 400, 'a fawn');
 $queue->as('failed', "SELECT count(bambi_retry(id))

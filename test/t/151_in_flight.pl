@@ -56,8 +56,7 @@ sub served_beside
 	my ($count, $says, $model, $name) = @_;
 	my $id = $queue->add_one($name // $bystander, 'a fawn', $model);
 
-	$bambi->poll("SELECT status = 'succeeded' FROM bambi.image_generations
-		WHERE id = '$id'");
+	$queue->wait_for($id);
 	is($bambi->mock_stats->{in_flight}, $count, $says);
 	return;
 }
@@ -167,7 +166,7 @@ $queue->add_user('quick');
 $queue->add('crowd', $queued, '[[mock hold]] a fawn');
 $queue->resume;
 $bambi->poll("SELECT count(*) = $queued - 1 FROM bambi_internal.queue
-	WHERE waits_for IS NOT NULL");
+	WHERE waits_for IS NOT NULL") or die 'they do not wait for the limit';
 
 # What the worker has read and deleted; it tells once a second, at the end of a
 # transaction.
@@ -183,10 +182,7 @@ sub statistics
 
 sub quick
 {
-	my $id = $queue->add_one('quick', 'a fawn');
-
-	$bambi->poll("SELECT status = 'succeeded' FROM bambi.image_generations
-		WHERE id = '$id'");
+	$queue->wait_for($queue->add_one('quick', 'a fawn'));
 	return;
 }
 

@@ -14,6 +14,7 @@ package BambiQueue;
 use strict;
 use warnings;
 
+use Carp;
 use Test::More;
 
 sub new
@@ -172,7 +173,8 @@ sub set_places
 	$self->{bambi}->sql("ALTER SYSTEM SET bambi.max_in_flight = $places",
 		'SELECT pg_reload_conf()');
 	$self->{bambi}->poll("SELECT setting = '$places' FROM pg_settings
-		WHERE name = 'bambi.max_in_flight'");
+		WHERE name = 'bambi.max_in_flight'")
+	  or croak 'the setting is not read';
 	return;
 }
 
@@ -194,13 +196,24 @@ sub wait_paused
 	my ($self) = @_;
 
 	$self->{bambi}->poll("SELECT worker = 'paused' AND in_flight = 0
-		FROM bambi_status()");
+		FROM bambi_status()") or croak 'the worker does not pause';
 	$self->{bambi}->poll('SELECT NOT EXISTS (SELECT FROM bambi_internal.queue
-		WHERE claimed_by IS NOT NULL)');
+		WHERE claimed_by IS NOT NULL)') or croak 'claims have not ended';
 	return;
 }
 
 sub resume { my ($self) = @_; $self->{bambi}->sql('SELECT bambi_resume()'); return }
+
+# Until it has succeeded.
+sub wait_for
+{
+	my ($self, $id) = @_;
+
+	$self->{bambi}->poll("SELECT status = 'succeeded'
+		FROM bambi.image_generations WHERE id = '$id'")
+	  or croak "waited in vain for $id";
+	return;
+}
 
 # When it ended, how many claims began between a moment at which a generation
 # was committed and the claim that took it; started_at is when a claim began.
@@ -208,8 +221,7 @@ sub claims_before
 {
 	my ($self, $id, $since) = @_;
 
-	$self->{bambi}->poll("SELECT status = 'succeeded'
-		FROM bambi.image_generations WHERE id = '$id'");
+	$self->wait_for($id);
 	return $self->{bambi}->sql("SELECT count(DISTINCT g.started_at)
 		FROM bambi.image_generations g, bambi.image_generations o
 		WHERE o.id = '$id' AND g.started_at > '$since'
