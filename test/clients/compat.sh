@@ -272,7 +272,7 @@ try_pictures() {
 	is 'what nobody counted costs nobody knows what' '|' \
 		"$(of_generation 'tokens_used, cost')"
 	generate dall-e-3 'a fawn' '{"response_format": "url"}'
-	is 'an address behind the proxy is not fetched' 'failed|unknown' "$ended"
+	is 'an address behind the proxy is not fetched' 'failed|address_refused' "$ended"
 	check 'as it is not of the proxy' \
 		message_has "not one of the provider's image hosts"
 }
