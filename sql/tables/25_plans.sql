@@ -68,7 +68,7 @@ COMMENT ON COLUMN bambi.plans.period IS
 COMMENT ON COLUMN bambi.plans.default_model_id IS
     'Model of a generation that names none; NULL: it must name one.';
 COMMENT ON COLUMN bambi.plans.max_waiting IS
-    'Most generations of a user that wait or run at a time; null: any number.';
+    'Most generations of a user that wait or run at a time; NULL: any number.';
 COMMENT ON COLUMN bambi.plans.generations_per_minute IS
     'Most generations that a user starts in any minute, whatever becomes of '
     'them; NULL: any number.';
@@ -84,7 +84,7 @@ COMMENT ON COLUMN bambi.plans.models IS
 COMMENT ON COLUMN bambi.plans.key_checks_per_minute IS
     'Most keys of a user that are shown to their providers in a minute, by '
     'bambi_add_key, bambi_replace_key and bambi_validate_key together: nobody '
-    'shall find out here which of many stolen keys are good; null: any number.';
+    'shall find out here which of many stolen keys are good; NULL: any number.';
 COMMENT ON COLUMN bambi.plans.key_checks_per_hour IS
     'The same in an hour.';
 COMMENT ON COLUMN bambi.plans.store IS
