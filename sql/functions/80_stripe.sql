@@ -146,10 +146,16 @@ BEGIN
         'cancel_at_period_end',
         (subscription ->> 'cancel_at_period_end')::boolean))
         || jsonb_build_object('prices', coalesce(item.prices, '[]'));
-    -- what is no time must fail here, and not when it is used
-    PERFORM to_timestamp((f.value #>> '{}')::bigint)
-       FROM jsonb_each(facts) f
-      WHERE f.key IN ('started', 'period_start', 'period_end', 'cancel_at');
+    -- what is no time must fail here, and not when it is used, or when another
+    -- period is added to it
+    IF EXISTS (SELECT FROM jsonb_each(facts) f
+                WHERE f.key IN ('started', 'period_start', 'period_end',
+                                'cancel_at')
+                  AND to_timestamp((f.value #>> '{}')::bigint)
+                      NOT BETWEEN '1900-01-01' AND '9999-12-31') THEN
+        RAISE EXCEPTION 'time of a subscription is out of range'
+            USING ERRCODE = 'datetime_field_overflow';
+    END IF;
     RETURN facts;
 END
 $$;
@@ -344,7 +350,7 @@ BEGIN
     BEGIN
         id := trim('"' FROM (payload::json -> 'id')::text);
         type := trim('"' FROM (payload::json -> 'type')::text);
-    EXCEPTION WHEN data_exception THEN
+    EXCEPTION WHEN data_exception OR statement_too_complex THEN
         id := NULL;
     END;
     IF id IS NULL OR id !~ '^evt_[A-Za-z0-9_]{1,200}$' THEN

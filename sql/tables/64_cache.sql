@@ -295,6 +295,12 @@ ALTER FUNCTION bambi_internal.cached(text, text) OWNER TO bambi_owner;
 ALTER FUNCTION bambi_internal.note_provider_for_cache() OWNER TO bambi_owner;
 ALTER FUNCTION bambi_internal.note_model_for_cache() OWNER TO bambi_owner;
 ALTER FUNCTION bambi_internal.note_all_for_cache() OWNER TO bambi_owner;
+-- without the extension the rows can be changed, too
+ALTER FUNCTION bambi_internal.note_provider_for_cache()
+    DEPENDS ON EXTENSION bambi;
+ALTER FUNCTION bambi_internal.note_model_for_cache()
+    DEPENDS ON EXTENSION bambi;
+ALTER FUNCTION bambi_internal.note_all_for_cache() DEPENDS ON EXTENSION bambi;
 REVOKE ALL ON FUNCTION bambi_internal.cache_time(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bambi_internal.cached_user(uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION bambi_internal.cached_provider(text) FROM PUBLIC;

@@ -157,6 +157,8 @@ COMMENT ON FUNCTION bambi_internal.log_change() IS
     'Trigger that writes change_log. Arguments: the columns with the row''s '
     'key and with its user.';
 ALTER FUNCTION bambi_internal.log_change() OWNER TO bambi_owner;
+-- it calls what the extension has: so it goes with it, and with it the triggers
+ALTER FUNCTION bambi_internal.log_change() DEPENDS ON EXTENSION bambi;
 REVOKE ALL ON FUNCTION bambi_internal.log_change() FROM PUBLIC;
 
 -- A change of other columns does not so much as queue the trigger: usage_count

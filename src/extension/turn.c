@@ -164,17 +164,18 @@ claim(TimestampTz now)
 
 	did_claim = found > 0;
 	if (found < wanted)
-	{
 		bambi_agenda.may_have_work = bambi_claim_was_cut();
+	/* not put off by the next claim, or it would never come in full traffic */
+	if (bambi_agenda.check_at == 0)
 		bambi_agenda.check_at = in_ms(now, BAMBI_LOOK_AGAIN_MS);
-	}
 	if (did_claim)
 		BAMBI_POINT("claim-before-commit");
 }
 
 /*
- * A claim that came up short may have passed by rows that somebody held, and
- * who lets go of them need not be a function of ours that wakes us.
+ * A claim may have passed by rows that somebody held, and who lets go of them
+ * need not be a function of ours that wakes us.  One that found enough has
+ * forgotten the lane of such a row, too.
  */
 static void
 check(TimestampTz now)

@@ -162,6 +162,28 @@ is($bambi->sql('SELECT count(*) FROM bambi.stripe_events'), 1,
 is(deliver($body, "t=$now,v1=" . '0' x 64 . ",v0=1,v1=$hex"),
 	'applied', 'any of several signatures counts');
 
+# ---- what is signed and makes no sense is noted, or it would come for days
+
+my $deep = 100_000;
+my $endless = $now * 1_000_000;
+my $latest = 9_224_318_015_999;		# that timestamptz can hold
+my %odd = (
+	'deep nesting' => '[' x $deep . ']' x $deep,
+	'deep nesting of an event' => event('customer.updated', $now, 0)
+	  =~ s/"object":0/'"object":' . '[' x $deep . ']' x $deep/er,
+	'a time that is none' => event('customer.subscription.updated', $now,
+		subscription(0, cancel_at => $endless)),
+	'a time that nothing can be added to' => event(
+		'customer.subscription.updated', $now,
+		subscription(0, current_period_start => $latest,
+			current_period_end => $latest)));
+
+foreach my $what (sort keys %odd)
+{
+	is(deliver($odd{$what}), 'failed', "noted: $what");
+	is(deliver($odd{$what}), 'duplicate', 'once');
+}
+
 # ---- orders
 
 $bambi->sql("INSERT INTO bambi.plans (plan_type, name, rank)

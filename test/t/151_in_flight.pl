@@ -158,9 +158,39 @@ foreach my $n (1 .. 3)
 		'when one of them has ended another one runs');
 }
 
+# ---- in full traffic what somebody held is found again
+
+# A lane whose only row is held has nothing to claim; who lets go of the row
+# tells nobody, and every claim finds enough elsewhere.
+$queue->clear;
+$queue->set_places(2);
+$queue->add_user('busy');
+$queue->add_user('kept', max_in_flight => 1);
+$queue->pause;
+my $running = $queue->add_one('kept', '[[mock hold]] a fawn');
+my $waiting = $queue->add_one('kept', 'a fawn');
+$queue->add('busy', 4000, '[[mock delay=5]] a fawn');
+$queue->resume;
+$bambi->poll("SELECT waits_for IS NOT NULL FROM bambi_internal.queue
+	WHERE id = '$waiting'") or die 'it does not wait for the limit';
+my $holder = $bambi->session('postgres');
+$holder->query_safe("BEGIN; SELECT FROM bambi_internal.queue
+	WHERE id = '$waiting' FOR UPDATE");
+$bambi->mock('release');
+$queue->wait_for($running);
+$queue->wait_served($queue->served_count + 20);
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+$bambi->poll("SELECT status = 'succeeded' OR NOT EXISTS (
+		SELECT FROM bambi_internal.queue WHERE id <> '$waiting')
+	FROM bambi.image_generations WHERE id = '$waiting'");
+is($bambi->status_of($waiting), 'succeeded',
+	'what was held is claimed, while others have thousands in the line');
+
 # ---- thousands that wait cost a claim nothing
 
 $queue->clear;
+$queue->set_places(20);
 $queue->add_user('crowd', max_in_flight => 1);
 $queue->add_user('quick');
 $queue->add('crowd', $queued, '[[mock hold]] a fawn');
