@@ -278,6 +278,67 @@ COMMENT ON FUNCTION bambi_internal.stripe_subscribe(uuid) IS
 
 -- ---- what else changes a subscription
 
+CREATE FUNCTION @extschema@.bambi_set_plan(
+    user_id uuid, plan_type text, until timestamptz DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- operators may not write subscriptions
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM bambi_internal.require_tables();
+    IF NOT EXISTS (SELECT FROM bambi.users AS u
+                    WHERE u.id = bambi_set_plan.user_id) THEN
+        RAISE EXCEPTION 'user is not known'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF NOT EXISTS (SELECT FROM bambi.plans AS p
+                    WHERE p.plan_type = bambi_set_plan.plan_type) THEN
+        RAISE EXCEPTION 'plan is not known'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'bambi.plans has those that are.';
+    END IF;
+    IF until <= now() THEN
+        RAISE EXCEPTION 'a plan cannot end in the past'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM bambi_internal.stripe_hold_users(
+                ARRAY[bambi_set_plan.user_id]);
+    INSERT INTO bambi.subscriptions AS s (user_id, plan_type, status,
+           current_period_start, current_period_end, cancel_at_period_end)
+    VALUES (bambi_set_plan.user_id, bambi_set_plan.plan_type, 'active',
+            CASE WHEN isfinite(until) THEN now() END,
+            CASE WHEN isfinite(until) THEN until END,
+            coalesce(isfinite(until), false))
+        ON CONFLICT ON CONSTRAINT one_subscription_per_user DO UPDATE
+       SET plan_type = excluded.plan_type, status = excluded.status,
+           current_period_start = excluded.current_period_start,
+           current_period_end = excluded.current_period_end,
+           cancel_at_period_end = excluded.cancel_at_period_end,
+           next_plan_type = NULL, past_due_since = NULL
+     WHERE s.stripe_subscription_id IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'Stripe decides about this subscription'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Change or end it in Stripe''s dashboard.';
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION
+    @extschema@.bambi_set_plan(uuid, text, timestamptz) FROM PUBLIC;
+ALTER FUNCTION @extschema@.bambi_set_plan(uuid, text, timestamptz)
+    OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION
+    @extschema@.bambi_set_plan(uuid, text, timestamptz) TO bambi_admin;
+COMMENT ON FUNCTION
+    @extschema@.bambi_set_plan(uuid, text, timestamptz) IS
+    'Gives a user a plan without a payment, until a time or for good (NULL). '
+    'It acts at once.
+For operators. What Stripe tells of the user later counts before it. '
+    'Errors: 22023 "user is not known", "plan is not known", "a plan cannot '
+    'end in the past"; 55000 "Stripe decides about this subscription", "bambi '
+    'is not set up".';
+
 CREATE FUNCTION bambi_internal.stripe_user_arrives()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
