@@ -235,7 +235,9 @@ AS $$
 DECLARE
     best record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM bambi.users AS u WHERE u.id = "user") THEN
+    -- waits for whoever is deleting the user
+    PERFORM FROM bambi.users AS u WHERE u.id = "user" FOR KEY SHARE;
+    IF NOT FOUND THEN
         RETURN;
     END IF;
     SELECT * INTO best FROM bambi_internal.stripe_best("user");
