@@ -135,11 +135,12 @@ export async function tryDocuments(postgrest, ids, signed) {
 			block('sql', 'SELECT problem, customer_id')}`);
 	});
 	await test('docs: plans are made and given by hand', async (assert) => {
-		const team = block('sql', 'INSERT INTO bambi.plans');
-		const give = block('sql', 'UPDATE bambi.subscriptions');
+		const team = block('sql', 'SET ROLE bambi_admin;\nINSERT INTO bambi.plans');
+		const give = block('sql', 'SELECT bambi_set_plan');
 
-		await sql(`BEGIN; ${team} ${give.replace(':\'user\'',
-			`'${ids.user}'`)} ROLLBACK`);
+		await sql(`BEGIN; DELETE FROM bambi.subscriptions
+			WHERE user_id = '${ids.user}'; ${team}
+			${give.replaceAll(':\'user\'', `'${ids.user}'`)} ROLLBACK`);
 		assert.ok(give.includes(':\'user\''));
 	});
 	server.close();
