@@ -44,7 +44,7 @@
 	"   WHERE q.id = f.id AND q.user_id = f.user_id AND q.claimed_by IS NULL" \
 	"  RETURNING q.id, q.user_id, q.configuration_id, q.provider_id," \
 	"            q.attempt, q.turn, q.tries, q.store, q.inputs," \
-	"            q.input_bytes)" \
+	"            q.input_bytes)"
 
 /*
  * What the courier is told of u; $8 is the store of those whose plan names
