@@ -157,11 +157,16 @@ BEGIN
 EXCEPTION
     WHEN lock_not_available OR deadlock_detected THEN
         RETURN false;
+    -- the other months are not to wait for whoever put it there
+    WHEN duplicate_table THEN
+        RAISE WARNING 'there is a table % in the place of a month', leaf
+            USING HINT = 'Attach it again, or rename it.';
+        RETURN false;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.make_month(regclass, timestamp, text) IS
     'Makes the partition of a month (UTC), with storage parameters. False if '
-    'a lock was not to be had at once.';
+    'a lock was not to be had at once, or a table of that name is in the way.';
 
 -- It leaves without its foreign keys: to drop it with them would lock the
 -- tables around once more.
@@ -252,8 +257,9 @@ $$;
 COMMENT ON FUNCTION bambi_internal.ensure_months(integer) IS
     'Makes the partitions of this month (UTC) and of as many months ahead, '
     'and at the very first call that of the month before. Returns how many '
-    'are still missing because a lock was not to be had at once: ask again '
-    'then. Where all are there it locks nothing.';
+    'are still missing because a lock was not to be had at once, or a table '
+    'of that name is in the way: ask again then. Where all are there it '
+    'locks nothing.';
 
 DO $$
 DECLARE
@@ -274,3 +280,5 @@ BEGIN
     END LOOP;
 END
 $$;
+-- for whoever looks which months there are
+GRANT EXECUTE ON FUNCTION bambi_internal.monthly_tables() TO bambi_admin;

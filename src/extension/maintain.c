@@ -97,7 +97,7 @@ maintain_now(PG_FUNCTION_ARGS)
 	if (!bambi_months_make())
 		ereport(WARNING,
 				(errmsg("not all months ahead could be made"),
-				 errdetail("Somebody holds a lock; the worker tries again.")));
+				 errdetail("Something is in the way, mostly a lock; the worker tries again.")));
 	while ((count = write_off(now)) > 0)
 		written_off += count;
 	bambi_wake_at_commit(BAMBI_WAKE_MAINTAIN);

@@ -124,3 +124,18 @@ VALUES (bambi_uuid_floor('2001-01-01 00:00Z'), :a, :sandbox, 'x');
 INSERT INTO bambi.image_generations (user_id, model_id, prompt, created_at)
 VALUES (:a, :sandbox, 'x', now());
 ROLLBACK;
+
+-- A table in the place of a month keeps no other month from being made.
+BEGIN;
+SELECT format('CREATE TABLE bambi.%I ()', bambi_internal.month_name(
+           'bambi.change_log', date_trunc('month', now() AT TIME ZONE 'UTC')
+                               + interval '5 months')) AS stranger \gset
+SET LOCAL client_min_messages = error;
+:stranger;
+SELECT bambi_internal.ensure_months(5) AS missing;
+SELECT count(*) AS tables_with_the_month
+  FROM bambi_internal.monthly_tables()
+ WHERE bambi_internal.has_month(
+           parent, date_trunc('month', now() AT TIME ZONE 'UTC')
+                   + interval '5 months');
+ROLLBACK;
