@@ -168,7 +168,8 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.users', 'personal', 'values', 'email'),
     ('bambi.users', 'personal', 'name', 'auth_provider auth_provider_id'),
     ('bambi.users', 'secret', 'name', 'password_hash'),
-    ('bambi.users', 'usage', NULL, 'usage_count reset_date period_start recent_starts'),
+    ('bambi.users', 'usage', NULL,
+     'usage_count reset_date period_start recent_starts'),
 
     ('bambi_internal.cache_outbox', 'technical', NULL, 'kind name is_change'),
 

@@ -1,22 +1,22 @@
 -- Who makes pictures, and how to reach them.
 
 CREATE TABLE IF NOT EXISTS bambi.api_providers (
-    id                uuid         NOT NULL
-                                   DEFAULT @extschema@.bambi_uuid_v7(),
-    name              text         NOT NULL,
-    slug              text         NOT NULL,
-    description       text,
-    website_url       text,
-    api_base_url      text,
-    is_active         boolean      NOT NULL DEFAULT true,
-    adapter           text         NOT NULL,
-    needs_key         boolean      NOT NULL DEFAULT true,
-    settings          jsonb        NOT NULL DEFAULT '{}',
-    allowed_networks  cidr[]       NOT NULL DEFAULT '{}',
-    created_at        timestamptz  NOT NULL DEFAULT now(),
-    updated_at        timestamptz  NOT NULL DEFAULT now(),
-    home_url          text,
-    max_in_flight     integer,
+    id                     uuid         NOT NULL
+                                        DEFAULT @extschema@.bambi_uuid_v7(),
+    name                   text         NOT NULL,
+    slug                   text         NOT NULL,
+    description            text,
+    website_url            text,
+    api_base_url           text,
+    is_active              boolean      NOT NULL DEFAULT true,
+    adapter                text         NOT NULL,
+    needs_key              boolean      NOT NULL DEFAULT true,
+    settings               jsonb        NOT NULL DEFAULT '{}',
+    allowed_networks       cidr[]       NOT NULL DEFAULT '{}',
+    created_at             timestamptz  NOT NULL DEFAULT now(),
+    updated_at             timestamptz  NOT NULL DEFAULT now(),
+    home_url               text,
+    max_in_flight          integer,
     max_in_flight_per_key  integer,
 
     PRIMARY KEY (id),

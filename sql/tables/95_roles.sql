@@ -123,7 +123,8 @@ DO $$
 BEGIN
     IF bambi_internal.ensure_months(3) > 0 THEN
         RAISE WARNING 'not all months ahead could be made'
-            USING DETAIL = 'Something is in the way, mostly a lock; the worker tries again.';
+            USING DETAIL = 'Something is in the way, mostly a lock; the '
+                           'worker tries again.';
     END IF;
 END
 $$;
