@@ -195,7 +195,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.queue', 'technical', NULL,
      'id user_id configuration_id provider_id turn waits_for attempt tries '
      'deaths claimed_by claimed_at not_before cancel_requested store inputs '
-     'input_bytes'),
+     'input_bytes timeline'),
     ('bambi_internal.queue', 'money', NULL, 'cost_estimate'),
 
     ('bambi_internal.rotation', 'technical', NULL,

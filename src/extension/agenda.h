@@ -27,6 +27,7 @@ typedef struct BambiAgenda
 	TimestampTz adopt_at;
 	TimestampTz delayed_at;		/* a generation's not_before */
 	TimestampTz check_at;		/* for rows that a claim passed by */
+	TimestampTz promotion_at;	/* something may have been queued before it */
 	TimestampTz settle_at;		/* for rows that a settle passed by */
 	TimestampTz months_at;		/* partitions are to be made ahead */
 	TimestampTz maintain_at;

@@ -20,6 +20,7 @@
 
 char	   *bambi_databases = NULL;
 int			bambi_max_in_flight = 256;
+int			bambi_after_promotion = BAMBI_PROMOTION_HOLD;
 int			bambi_call_timeout = 300;
 int			bambi_max_response_bytes = 64 * 1024;
 int			bambi_memory_budget = 64 * 1024;
@@ -112,6 +113,12 @@ check_store(char **value, void **extra, GucSource source)
 	return false;
 }
 
+static const struct config_enum_entry after_promotion_options[] = {
+	{"hold", BAMBI_PROMOTION_HOLD, false},
+	{"run", BAMBI_PROMOTION_RUN, false},
+	{NULL, 0, false}
+};
+
 static bool
 check_address_style(char **value, void **extra, GucSource source)
 {
@@ -145,6 +152,15 @@ define_worker_settings(void)
 							&bambi_max_in_flight, 256, 1, BAMBI_MAX_IN_FLIGHT,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomEnumVariable("bambi.after_promotion",
+							 "What becomes of generations that were queued "
+							 "before the server was promoted.",
+							 "The old primary may have sent them, and the "
+							 "standby not have heard of it.",
+							 &bambi_after_promotion, BAMBI_PROMOTION_HOLD,
+							 after_promotion_options,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	DefineCustomStringVariable("bambi.courier_path",
 							   "The program bambi-courier.",
 							   "Empty: the one beside the server's programs.",

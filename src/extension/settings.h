@@ -12,8 +12,16 @@
 /* never more calls than this, whatever bambi.max_in_flight says */
 #define BAMBI_MAX_IN_FLIGHT	4096
 
+/* What becomes of what was queued before the server was promoted. */
+typedef enum BambiAfterPromotion
+{
+	BAMBI_PROMOTION_HOLD,
+	BAMBI_PROMOTION_RUN
+} BambiAfterPromotion;
+
 extern char *bambi_databases;
 extern int	bambi_max_in_flight;
+extern int	bambi_after_promotion;	/* BambiAfterPromotion */
 extern int	bambi_call_timeout; /* s */
 extern int	bambi_max_response_bytes;	/* kB */
 extern int	bambi_memory_budget;	/* kB */

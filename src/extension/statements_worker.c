@@ -398,6 +398,7 @@ BambiStatement bambi_worker_is_waiting = {
 	.sql =
 	"SELECT EXISTS (SELECT FROM bambi_internal.queue"
 	"                WHERE claimed_by IS NULL"
+	"                  AND timeline = bambi_internal.timeline()"
 	"                  AND (not_before IS NULL OR not_before <= $1))",
 	.nargs = 1,
 	.types = {TIMESTAMPTZOID},

@@ -36,6 +36,7 @@
 #include "months.h"
 #include "point.h"
 #include "progress.h"
+#include "promotion.h"
 #include "reseal.h"
 #include "rotate.h"
 #include "settle.h"
@@ -118,6 +119,7 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.check_at);
 	sooner(&deadline, bambi_agenda.delayed_at);
 	sooner(&deadline, bambi_agenda.settle_at);
+	sooner(&deadline, bambi_agenda.promotion_at);
 	sooner(&deadline, bambi_agenda.months_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
@@ -184,7 +186,8 @@ mind_the_clock(TimestampTz now)
 	TimestampTz *const times[] = {
 		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
-		&bambi_agenda.settle_at, &bambi_agenda.months_at,
+		&bambi_agenda.settle_at, &bambi_agenda.promotion_at,
+		&bambi_agenda.months_at,
 		&bambi_agenda.maintain_at, &bambi_agenda.courier_at,
 		&bambi_agenda.errands_at, &bambi_agenda.reseal_at,
 		&bambi_agenda.cache_at
@@ -214,6 +217,7 @@ run_once(void)
 	bambi_months_run(now);
 	if (bambi_turn_is_needed(now))
 		did_claim = bambi_turn_run(now);
+	bambi_promotion_run(now);
 	if (bambi_settle_has_uncertain())
 		sooner(&bambi_agenda.maintain_at, now + BAMBI_WRITE_OFF_AFTER);
 	bambi_maintain(now);
