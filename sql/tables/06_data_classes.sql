@@ -136,6 +136,10 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.previews', 'technical', NULL, 'generation_id user_id updated_at'),
     ('bambi.previews', 'content', NULL, 'data'),
 
+    ('bambi.retention_policies', 'technical', NULL, 'created_at updated_at'),
+    ('bambi.retention_policies', 'technical', 'values',
+     'what keep ends_as pictures keep_prompts description'),
+
     ('bambi.stripe_events', 'technical', NULL,
      'event_id type created livemode api_version object_id user_id '
      'named_by received_at outcome error_code'),

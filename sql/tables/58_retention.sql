@@ -1,0 +1,107 @@
+-- How long data is kept, by kind, and what becomes of it then.
+--
+-- The kinds are those of this file: operators change them with
+-- bambi_set_retention(), and nobody adds or removes one.
+
+CREATE TABLE IF NOT EXISTS bambi.retention_policies (
+    what          text         NOT NULL,
+    keep          interval,
+    ends_as       text         NOT NULL,
+    pictures      text,
+    keep_prompts  boolean,
+    description   text         NOT NULL,
+    created_at    timestamptz  NOT NULL DEFAULT now(),
+    updated_at    timestamptz  NOT NULL DEFAULT now(),
+
+    PRIMARY KEY (what),
+    CONSTRAINT kind_of_data_is_known CHECK
+        (what IN ('content', 'usage', 'audit', 'consents', 'payments')),
+    -- 30 days and a month are equal intervals, but not the same time
+    CONSTRAINT keep_is_whole_months CHECK
+        (keep BETWEEN '1 month' AND '1200 months'
+         AND extract(day FROM keep) = 0
+         AND keep = make_interval(
+                 months => (extract(year FROM keep) * 12
+                            + extract(month FROM keep))::integer)),
+    -- what lies in months can be archived by the month
+    CONSTRAINT end_is_possible CHECK
+        (ends_as = 'delete'
+         OR ends_as = 'archive' AND what IN ('content', 'usage', 'audit')),
+    CONSTRAINT pictures_are_of_content CHECK
+        ((what = 'content') = (pictures IS NOT NULL)
+         AND pictures IN ('reference', 'copy')),
+    CONSTRAINT prompts_are_of_content CHECK
+        ((what = 'content') = (keep_prompts IS NOT NULL))
+);
+COMMENT ON TABLE bambi.retention_policies IS
+    'How long which data is kept, and what becomes of it then. Operators '
+    'change it with bambi_set_retention().';
+COMMENT ON COLUMN bambi.retention_policies.what IS
+    'content: generations, with prompts and pictures; usage: usage_events; '
+    'audit: change_log; consents: decisions that another one has replaced; '
+    'payments: stripe_events that decide nothing any more.';
+COMMENT ON COLUMN bambi.retention_policies.keep IS
+    'How long, in whole months; NULL: as long as the account.';
+COMMENT ON COLUMN bambi.retention_policies.ends_as IS
+    'archive: written to the archive, then removed; delete: removed.';
+COMMENT ON COLUMN bambi.retention_policies.pictures IS
+    'Of content: whether the archive has copies of the pictures (copy), or '
+    'says where the image store has them (reference).';
+COMMENT ON COLUMN bambi.retention_policies.keep_prompts IS
+    'Of content: false: prompts are not kept once a generation has ended.';
+COMMENT ON COLUMN bambi.retention_policies.description IS
+    'What it is, for people.';
+COMMENT ON COLUMN bambi.retention_policies.created_at IS
+    'When the row was made.';
+COMMENT ON COLUMN bambi.retention_policies.updated_at IS
+    'When the row was last changed.';
+
+CREATE OR REPLACE TRIGGER date_the_change
+    BEFORE UPDATE ON bambi.retention_policies
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
+    EXECUTE FUNCTION bambi_internal.set_updated_at();
+
+ALTER TABLE bambi.retention_policies OWNER TO bambi_owner;
+ALTER TABLE bambi.retention_policies ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.retention_policies');
+DROP POLICY IF EXISTS user_reads ON bambi.retention_policies;
+CREATE POLICY user_reads ON bambi.retention_policies
+    FOR SELECT TO bambi_user
+    USING (@extschema@.bambi_user_id() IS NOT NULL);
+DROP POLICY IF EXISTS service_reads ON bambi.retention_policies;
+CREATE POLICY service_reads ON bambi.retention_policies
+    FOR SELECT TO bambi_service USING (true);
+DROP POLICY IF EXISTS admin_reads ON bambi.retention_policies;
+CREATE POLICY admin_reads ON bambi.retention_policies
+    FOR SELECT TO bambi_admin USING (true);
+GRANT SELECT ON bambi.retention_policies
+    TO bambi_user, bambi_service, bambi_admin;
+
+-- Not only for new tables: every kind has its row.
+INSERT INTO bambi.retention_policies
+       (what, keep, ends_as, pictures, keep_prompts, description)
+VALUES ('content', NULL, 'archive', 'copy', true,
+        'Prompts, pictures and what else belongs to a generation.'),
+       ('usage', '10 years', 'archive', NULL, NULL,
+        'How much was used, and what it cost.'),
+       ('audit', '3 years', 'archive', NULL, NULL,
+        'Who changed what of accounts, keys, subscriptions and plans.'),
+       ('consents', '10 years', 'delete', NULL, NULL,
+        'What was agreed to or withdrawn, and is not the latest word.'),
+       ('payments', '10 years', 'delete', NULL, NULL,
+        'What the payment service told, and decides nothing any more.')
+    ON CONFLICT DO NOTHING;
+
+CREATE OR REPLACE FUNCTION bambi_internal.retention_of(what text)
+RETURNS TABLE (keep interval, ends_as text, pictures text)
+LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT p.keep, p.ends_as, p.pictures
+      FROM bambi.retention_policies AS p
+     WHERE p.what = retention_of.what;
+END;
+COMMENT ON FUNCTION bambi_internal.retention_of(text) IS
+    'How long a kind of data is kept, and what becomes of it then.';
+ALTER FUNCTION bambi_internal.retention_of(text) OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.retention_of(text) FROM PUBLIC;
