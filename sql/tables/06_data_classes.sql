@@ -179,6 +179,9 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
 
     ('bambi_internal.cache_series', 'technical', NULL, 'only_row series'),
 
+    ('bambi_internal.content_removals', 'technical', NULL,
+     'user_id removed_to passed_by'),
+
     ('bambi_internal.idempotency_keys', 'technical', NULL,
      'user_id generation_id created_at'),
     ('bambi_internal.idempotency_keys', 'content', NULL, 'key request_hash'),

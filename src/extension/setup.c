@@ -91,6 +91,7 @@ static const char missing_parts[] =
 "                  bambi_providers,"
 "                  bambi_report_active_users, bambi_report_failures,"
 "                  bambi_report_latency, bambi_report_spend,"
+"                  bambi_retention,"
 "                  bambi_subscription, bambi_usage, bambi_usage_by_key,"
 "                  bambi_usage_by_model, bambi_usage_by_month"
 "                  }'::text[]) v (name)"
