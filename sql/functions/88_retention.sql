@@ -1,5 +1,5 @@
--- How long data is kept: what operators call, and what the worker does every
--- day.  Months that go to the archive are not its business.
+-- How long data is kept: what operators and users call, and what the worker
+-- does every day.  Months that go to the archive are not its business.
 
 CREATE FUNCTION bambi_internal.check_retention(
     what text, keep interval, ends_as text, pictures text,
@@ -98,6 +98,37 @@ What is gone does not come back if it is set to longer. '
     'months", "usage is kept for a year at least", "data cannot end so", '
     '"pictures cannot be archived so", "only content has prompts and '
     'pictures"; 55000 "bambi is not set up".';
+
+-- ---- what users may call
+
+CREATE FUNCTION bambi_internal.keep_prompts(keep boolean)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+-- changes a table that users may only read
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bambi_keep_prompts';
+REVOKE ALL ON FUNCTION bambi_internal.keep_prompts(boolean) FROM PUBLIC;
+ALTER FUNCTION bambi_internal.keep_prompts(boolean) OWNER TO bambi_owner;
+GRANT EXECUTE ON FUNCTION bambi_internal.keep_prompts(boolean) TO bambi_user;
+COMMENT ON FUNCTION bambi_internal.keep_prompts(boolean) IS
+    'What bambi_keep_prompts calls.';
+
+CREATE FUNCTION @extschema@.bambi_keep_prompts(keep boolean)
+RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT bambi_internal.keep_prompts($1);
+END;
+REVOKE ALL ON FUNCTION @extschema@.bambi_keep_prompts(boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.bambi_keep_prompts(boolean)
+    TO bambi_user;
+COMMENT ON FUNCTION @extschema@.bambi_keep_prompts(boolean) IS
+    'Says whether prompts of yours are kept once their generation has ended.
+false: prompt, parameters and what the provider made of the prompt are '
+    'emptied when it ends, from now on; what has failed cannot be tried again '
+    'then. true: they are kept, unless the operator keeps none: see '
+    'bambi_retention. '
+    'Errors: PT401; 22023 without an argument.';
 
 -- ---- plans.retention_days
 

@@ -136,6 +136,9 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.previews', 'technical', NULL, 'generation_id user_id updated_at'),
     ('bambi.previews', 'content', NULL, 'data'),
 
+    ('bambi.prompts_not_kept', 'technical', NULL, 'user_id'),
+    ('bambi.prompts_not_kept', 'personal', NULL, 'created_at'),
+
     ('bambi.retention_policies', 'technical', NULL, 'created_at updated_at'),
     ('bambi.retention_policies', 'technical', 'values',
      'what keep ends_as pictures keep_prompts description'),

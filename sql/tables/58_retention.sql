@@ -106,6 +106,36 @@ COMMENT ON FUNCTION bambi_internal.retention_of(text) IS
 ALTER FUNCTION bambi_internal.retention_of(text) OWNER TO bambi_owner;
 REVOKE ALL ON FUNCTION bambi_internal.retention_of(text) FROM PUBLIC;
 
+-- What a user decides alone: stricter than the operator, never laxer.
+CREATE TABLE IF NOT EXISTS bambi.prompts_not_kept (
+    user_id     uuid         NOT NULL,
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+
+    PRIMARY KEY (user_id),
+    CONSTRAINT choice_is_of_user
+        FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE bambi.prompts_not_kept IS
+    'Users who want no prompt of theirs to outlive its generation; see '
+    'bambi_keep_prompts().';
+COMMENT ON COLUMN bambi.prompts_not_kept.user_id IS
+    'The user.';
+COMMENT ON COLUMN bambi.prompts_not_kept.created_at IS
+    'Since when.';
+
+ALTER TABLE bambi.prompts_not_kept OWNER TO bambi_owner;
+ALTER TABLE bambi.prompts_not_kept ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.prompts_not_kept');
+DROP POLICY IF EXISTS owner_reads ON bambi.prompts_not_kept;
+CREATE POLICY owner_reads ON bambi.prompts_not_kept
+    FOR SELECT TO bambi_user
+    USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.prompts_not_kept;
+CREATE POLICY service_reads ON bambi.prompts_not_kept
+    FOR SELECT TO bambi_service USING (true);
+GRANT SELECT ON bambi.prompts_not_kept
+    TO bambi_user, bambi_service;  -- for the view
+
 -- How far the content of users whose plan has an end for it was removed, so
 -- that nobody looks at the same months every day.
 CREATE TABLE IF NOT EXISTS bambi_internal.content_removals (
@@ -141,8 +171,8 @@ SELECT p.what,
             ELSE p.keep END AS keep,
        CASE WHEN l.is_of_plan THEN 'delete' ELSE p.ends_as END AS ends_as,
        l.is_of_plan,
-       p.keep_prompts,
-       CASE WHEN NOT p.keep_prompts
+       l.keep_prompts,
+       CASE WHEN NOT l.keep_prompts
             THEN 'Prompts are not kept once a generation has ended. '
             ELSE '' END
        || CASE WHEN l.is_of_plan
@@ -172,6 +202,10 @@ SELECT p.what,
                   AND (p.keep IS NULL
                        OR make_interval(days => a.retention_days) < p.keep)
                       AS is_of_plan,
+                  CASE WHEN p.keep_prompts THEN NOT EXISTS (
+                      SELECT FROM bambi.prompts_not_kept n
+                       WHERE n.user_id = @extschema@.bambi_user_id())
+                  ELSE p.keep_prompts END AS keep_prompts,
                   (extract(year FROM p.keep) * 12
                    + extract(month FROM p.keep))::integer AS months) l;
 COMMENT ON VIEW @extschema@.bambi_retention IS
@@ -188,7 +222,8 @@ COMMENT ON COLUMN @extschema@.bambi_retention.is_of_plan IS
     'Whether your plan says so; it says nothing where it would keep it longer '
     'than the operator.';
 COMMENT ON COLUMN @extschema@.bambi_retention.keep_prompts IS
-    'Of content: false: prompts are not kept once a generation has ended.';
+    'Of content: false: prompts are not kept once a generation has ended, '
+    'because the operator or you want it so.';
 COMMENT ON COLUMN @extschema@.bambi_retention.in_words IS
     'All of it in words.';
 CREATE OR REPLACE TRIGGER nobody_writes

@@ -75,6 +75,7 @@ static const char missing_parts[] =
 "                  bambi.generation_inputs,"
 "                  bambi.image_generations, bambi.images,"
 "                  bambi.model_prices, bambi.models, bambi.plans,"
+"                  bambi.prompts_not_kept,"
 "                  bambi.retention_policies,"
 "                  bambi.subscriptions, bambi.usage_events, bambi.users,"
 "                  bambi_internal.queue}'::text[]) t (name)"

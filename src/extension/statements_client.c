@@ -345,7 +345,7 @@ BambiStatement bambi_client_cancel_queued = {
 	"        WHERE generation_id = $1 AND user_id = $2)"
 	" UPDATE bambi.image_generations g"
 	"    SET status = 'cancelled', cancel_requested_at = $3,"
-	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS) ","
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("$2")) ","
 	"        finished_at = $3, updated_at = $3, quota_period = NULL"
 	"  WHERE id = $1 AND user_id = $2",
 	.nargs = 3,
@@ -390,10 +390,10 @@ BambiStatement bambi_client_write_off = {
 	"WITH e AS (" BOOK_UNKNOWN "),"
 	" i AS (" BAMBI_EMPTY_INPUTS
 	"        WHERE generation_id = $1 AND user_id = $2"
-	"          AND " BAMBI_FORGETS_PROMPTS ")"
+	"          AND " BAMBI_FORGETS_PROMPTS("$2") ")"
 	" UPDATE bambi.image_generations g"
 	"    SET status = 'failed', cost = cost_estimate, updated_at = $3,"
-	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS) ","
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("$2")) ","
 	"        cost_source = " BAMBI_SOURCE_OF("cost_estimate") ","
 	"        error_code = 'written_off', quota_period = NULL,"
 	"        held_reason = NULL"

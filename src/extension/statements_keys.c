@@ -351,11 +351,11 @@ BambiStatement bambi_key_give_up = {
 	"   WHERE u.id = $2 AND u.reset_date = n.quota_period),"
 	" i AS ("
 	"  " BAMBI_EMPTY_INPUTS
-	"    FROM h WHERE " BAMBI_FORGETS_PROMPTS
+	"    FROM h WHERE " BAMBI_FORGETS_PROMPTS("$2")
 	"     AND i.generation_id = h.id AND i.user_id = h.user_id)"
 	" UPDATE bambi.image_generations g"
 	"    SET status = 'failed', error_code = 'key_removed',"
-	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS) ","
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("$2")) ","
 	"        error_message = 'the key of this generation is gone',"
 	"        held_reason = NULL, quota_period = NULL, finished_at = $3,"
 	"        updated_at = $3"

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * statements_retention.c
- *		The worker's statements about what is past its time.
+ *		The statements about what is kept no longer.
  *
- * Each does a part of a round: $1 the place that the part before gave (NULL:
+ * Each of the worker's does a part of a round: $1 the place that the part before gave (NULL:
  * the beginning), $2 now.  Gives the next place (NULL: the end) and how many
- * rows were removed.  Like all of the worker's they pass by what a client's
- * transaction may hold locked (rule D12).
+ * rows were removed.  They pass by what a client's transaction may hold locked
+ * (rule D12).
  *
  *-------------------------------------------------------------------------
  */
@@ -31,5 +31,23 @@ BambiStatement bambi_retention_payments = {
 	"SELECT place, removed FROM bambi_internal.remove_old_payments($1, $2)",
 	.nargs = 2,
 	.types = {TEXTOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* ---- for clients: $1 user ---- */
+
+BambiStatement bambi_retention_keep_prompts = {
+	.sql = "DELETE FROM bambi.prompts_not_kept WHERE user_id = $1",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_generic = true,
+};
+
+BambiStatement bambi_retention_forget_prompts = {
+	.sql =
+	"INSERT INTO bambi.prompts_not_kept (user_id) VALUES ($1)"
+	" ON CONFLICT DO NOTHING",
+	.nargs = 1,
+	.types = {UUIDOID},
 	.is_generic = true,
 };

@@ -138,7 +138,7 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"WITH l AS MATERIALIZED ("
 	"  SELECT o.*, q.claimed_at, q.inputs, x.request_id, x.usage, x.cost,"
 	"         x.billed, x.note, x.charged, x.images, x.leftovers,"
-	"         " BAMBI_FORGETS_PROMPTS " AS forgets"
+	"         " BAMBI_FORGETS_PROMPTS("o.user_id") " AS forgets"
 	"    FROM unnest($1, $2, $3, $4, $5, $6, $7)"
 	"         o(id, user_id, attempt, incarnation, outcome, image_id, picture),"
 	"         jsonb_to_record(o.outcome::jsonb)"
@@ -304,7 +304,7 @@ BambiStatement bambi_worker_requeue = {
 BambiStatement bambi_worker_end = {
 	.sql =
 	"WITH x AS MATERIALIZED ("
-	"  SELECT *, $3 IN ('failed', 'cancelled') AND " BAMBI_FORGETS_PROMPTS
+	"  SELECT *, $3 IN ('failed', 'cancelled') AND " BAMBI_FORGETS_PROMPTS("$2")
 	"            AS forgets"
 	"    FROM jsonb_to_record($4::jsonb)"
 	"         x(code text, message text, request_id text, charged text,"
@@ -468,11 +468,11 @@ BambiStatement bambi_worker_write_off = {
 	"    FROM l JOIN bambi.models m ON m.id = l.model_id),"
 	" i AS ("
 	"  " BAMBI_EMPTY_INPUTS
-	"    FROM l WHERE " BAMBI_FORGETS_PROMPTS
+	"    FROM l WHERE " BAMBI_FORGETS_PROMPTS("l.user_id")
 	"     AND i.generation_id = l.id AND i.user_id = l.user_id)"
 	" UPDATE bambi.image_generations g"
 	"    SET status = 'failed', cost = g.cost_estimate,"
-	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS) ","
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("g.user_id")) ","
 	"        cost_source = " BAMBI_SOURCE_OF("g.cost_estimate") ","
 	"        updated_at = $2,"
 	"        error_code = 'written_off', quota_period = NULL,"

@@ -117,6 +117,29 @@ SELECT bambi_set_retention('content', NULL, keep_prompts => true),
 SET LOCAL ROLE regress_bambi_person;
 SELECT what, in_words FROM bambi_retention
  WHERE what IN ('content', 'audit', 'usage') ORDER BY what;
+\echo *** a user may keep less, not more
+SET LOCAL ROLE NONE;
+SET LOCAL bambi.user_id = :'ada';
+SELECT pg_temp.try('regress_bambi_person', statement)
+  FROM unnest(ARRAY['SELECT bambi_keep_prompts(false)',
+                    'SELECT bambi_keep_prompts(false)',
+                    'SELECT bambi_keep_prompts(NULL)',
+                    'INSERT INTO bambi.prompts_not_kept VALUES (bambi_user_id())',
+                    'DELETE FROM bambi.prompts_not_kept']) statement;
+SET LOCAL ROLE regress_bambi_person;
+SELECT what, keep_prompts, in_words FROM bambi_retention ORDER BY what;
+RESET ROLE;
+SET LOCAL bambi.user_id = :'bob';
+SET LOCAL ROLE regress_bambi_person;
+SELECT keep_prompts FROM bambi_retention WHERE what = 'content';
+SELECT count(*) FROM bambi.prompts_not_kept;
+SELECT bambi_keep_prompts(true);
+RESET ROLE;
+SET LOCAL bambi.user_id = :'ada';
+SET LOCAL ROLE regress_bambi_person;
+SELECT keep_prompts FROM bambi_retention WHERE what = 'content';
+SELECT bambi_keep_prompts(true);
+SELECT keep_prompts FROM bambi_retention WHERE what = 'content';
 \echo *** a plan keeps nothing for longer than the operator
 RESET ROLE;
 UPDATE bambi.plans SET retention_days = 60 WHERE plan_type = 'regress_month';

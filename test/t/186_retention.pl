@@ -270,6 +270,13 @@ sub found
 
 is(found('a young fawn') =~ /image_generations_\d+_\d+/, 1,
 	'a prompt that is kept is found');
+$bambi->sql_as('bob', 'SELECT bambi_keep_prompts(false)');
+my ($kept, $not_kept) = map { $bambi->draw($_, 'her own') } 'alice', 'bob';
+is(content_of($kept), 'her own, picture', 'one user has prompts kept');
+is(content_of($not_kept), 'picture', 'and another one not');
+$bambi->sql_as('bob', 'SELECT bambi_keep_prompts(true)');
+is(content_of($bambi->draw('bob', 'kept again')), 'kept again, picture',
+	'who may change that');
 my $png = $bambi->bytea($bambi->drawn({ prompt => 'one' }));
 $bambi->sql("SELECT bambi_set_retention('content', NULL,
 		keep_prompts => false)");
