@@ -303,6 +303,18 @@ SELECT parts > 2, removed FROM pg_temp.round(now() + interval '11 days');
 SELECT count(*) FROM bambi.image_generations WHERE prompt = 'one of many';
 SELECT removed FROM pg_temp.round(now() + interval '11 days');
 
+\echo *** the plan that holds at the time, which may be the one after its end
+UPDATE bambi.plans SET retention_days = 30 WHERE plan_type = 'free';
+SELECT bambi_set_plan(:'bob', 'premium', now() + interval '5 days');
+INSERT INTO bambi.image_generations (id, user_id, model_id, prompt, status)
+SELECT bambi_uuid_floor(now() - interval '9 days'), :'bob',
+       p.default_model_id, 'under premium', 'succeeded'
+  FROM bambi.plans p WHERE p.plan_type = 'free';
+SELECT removed FROM pg_temp.round(now() + interval '4 days');
+SELECT removed FROM pg_temp.round(now() + interval '20 days');
+SELECT removed FROM pg_temp.round(now() + interval '22 days');
+SELECT count(*) FROM bambi.image_generations WHERE prompt = 'under premium';
+
 \echo *** no plan has an end
 UPDATE bambi.plans SET retention_days = NULL;
 SELECT parts, removed FROM pg_temp.round(now() + interval '1 year');

@@ -229,6 +229,18 @@ is( $bambi->sql("SELECT count(*) FROM bambi.image_generations
 		WHERE user_id = '$bambi->{user}{bob}'"),
 	$all, 'the generations are there');
 
+# ---- events of Stripe
+
+$bambi->sql("INSERT INTO bambi.stripe_events
+		(event_id, type, created, received_at, livemode, outcome)
+	SELECT 'evt_' || years, 'ping', at, at, true, 'ignored'
+	  FROM unnest('{1, 9, 11}'::int[]) years,
+		LATERAL (SELECT now() - make_interval(years => years) AS at) t");
+rounds();
+ok($bambi->poll("SELECT string_agg(event_id, ' ' ORDER BY event_id)
+		= 'evt_1 evt_9' FROM bambi.stripe_events"),
+	'what Stripe told goes after ten years');
+
 # ---- while it pauses
 
 my $paused = aged(drawn('dave', 'kept while paused'), 20);
