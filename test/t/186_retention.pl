@@ -212,7 +212,7 @@ $bambi->hold('retention-before-commit');
 $bambi->sql("SELECT bambi_set_plan('$bambi->{user}{bob}', 'files')",
 	'SELECT bambi_maintain()');
 $bambi->wait_held('retention-before-commit');
-$bambi->kill9_postmaster('retention-before-commit');
+$bambi->kill9_everything;
 $bambi->hold('retention-before-commit');
 $bambi->bring_back;
 is($bambi->sql($left), $all, 'a death before the commit takes nothing');
