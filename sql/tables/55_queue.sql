@@ -192,7 +192,7 @@ COMMENT ON COLUMN @extschema@.bambi_generations.model IS
 COMMENT ON COLUMN @extschema@.bambi_generations.model_name IS
     'Name of the model for people.';
 COMMENT ON COLUMN @extschema@.bambi_generations.prompt IS
-    'What the picture is to show.';
+    'What the picture is to show; empty: it was not kept.';
 COMMENT ON COLUMN @extschema@.bambi_generations.parameters IS
     'What else you asked for.';
 COMMENT ON COLUMN @extschema@.bambi_generations.status IS

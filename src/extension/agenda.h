@@ -31,6 +31,7 @@ typedef struct BambiAgenda
 	TimestampTz settle_at;		/* for rows that a settle passed by */
 	TimestampTz months_at;		/* partitions are to be made ahead */
 	TimestampTz maintain_at;
+	TimestampTz retention_at;	/* something may be past its time */
 	TimestampTz courier_at;		/* start it, when there is none */
 	TimestampTz errands_at;		/* something may be due in the outbox */
 	TimestampTz reseal_at;		/* something may be sealed to an old key */
