@@ -325,6 +325,38 @@ is($bambi->sql_as('dave', "SELECT bambi_cancel('$given_up')"), 'failed',
 	'until it is given up');
 is(content_of($given_up), '', 'and then not');
 
+my $written_off = $bambi->generate('dave',
+	'[[mock reset=after]] canary written off');
+$bambi->wait_for_status($written_off, 'uncertain');
+$bambi->sql("UPDATE bambi.image_generations
+		SET finished_at = now() - interval '2 days' WHERE id = '$written_off'",
+	'SELECT bambi_maintain()');
+$bambi->wait_for_status($written_off, 'failed', 'what is uncertain for a day ends');
+is(content_of($written_off), '', 'without its prompt');
+
+# as after its key was refused
+my $key = $bambi->add_key('zoe');
+is($bambi->checked($key), 'valid', 'a key');
+$bambi->sql("SELECT bambi_pause('test')");
+my $keyless = $bambi->edit('zoe', 'canary without a key', images => [$png]);
+$bambi->sql(
+	"DELETE FROM bambi_internal.queue WHERE id = '$keyless'",
+	"UPDATE bambi.image_generations SET status = 'held',
+		held_reason = 'its key', error_code = 'invalid_key'
+		WHERE id = '$keyless'",
+	"UPDATE bambi.api_configurations SET status = 'dead', is_valid = false
+		WHERE id = '$key'",
+	'SELECT bambi_resume()');
+is(content_of($keyless), 'canary without a key, parameters, input',
+	'what waits for a key keeps all');
+$bambi->sql_as('zoe', "SELECT bambi_remove_key('$key')");
+is($bambi->column_of($keyless, "status || ' ' || error_code"),
+	'failed key_removed', 'until that is removed');
+is( $bambi->sql("SELECT g.prompt, count(n.data) FROM bambi.image_generations g
+		JOIN bambi.generation_inputs n ON n.generation_id = g.id
+		WHERE g.id = '$keyless' GROUP BY 1"),
+	'|0', 'and then nothing');
+
 ($status, $rows, $error) = $bambi->try_as('dave', "\\set VERBOSITY verbose
 SELECT bambi_retry('$refused')");
 like($error, qr/PT409: prompt was not kept/, 'it cannot be retried');
@@ -342,7 +374,7 @@ $bambi->sql('SELECT bambi_resume()');
 $bambi->wait_for_status($waiting[1], 'succeeded');
 is(found('canary'), '', 'no table has any of them');
 my @calls = $bambi->ledger;
-is(scalar(@calls) - $seen, 8, 'the provider had them all');
+is(scalar(@calls) - $seen, 9, 'the provider had them all');
 ok( $bambi->poll("SELECT status = 'failed' AND prompt = ''
 		FROM bambi.image_generations WHERE id = '$refused'"),
 	'what failed stays failed');
