@@ -61,9 +61,9 @@ is_open(void)
 }
 
 bool
-bambi_gate_is_open(void)
+bambi_gate_is_closed(void)
 {
-	return bambi_in_transaction(look, GetCurrentTimestamp()) && is_open();
+	return bambi_in_transaction(look, GetCurrentTimestamp()) && !is_open();
 }
 
 static void

@@ -14,7 +14,10 @@
  */
 extern void bambi_gate_wait(void);
 
-/* Whether they still are; false on an error, too. */
-extern bool bambi_gate_is_open(void);
+/*
+ * Whether they no longer are.  False on an error, too, such as a lock that
+ * somebody has on them.
+ */
+extern bool bambi_gate_is_closed(void);
 
 #endif							/* BAMBI_GATE_H */

@@ -334,7 +334,7 @@ bambi_turn_run(TimestampTz now)
 	if (has_adoption)
 		bambi_agenda.adopt_at = bambi_agenda.claim_at;
 	/* the courier keeps the answers for the next worker */
-	if (!bambi_gate_is_open())
+	if (bambi_gate_is_closed())
 		proc_exit(1);
 	/* if it was they who failed, the next claim will not */
 	if (settle_one_by_one(false, now))
