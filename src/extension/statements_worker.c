@@ -414,19 +414,15 @@ BambiStatement bambi_worker_is_waiting = {
 };
 
 /*
- * $1 version, $2 system identifier, $3 database oid of ours.
- * Gives is_paused, version_fits, is_this_database, version, reason.
+ * $1 system identifier, $2 database oid of ours.
+ * Gives is_paused, is_this_database.
  */
 BambiStatement bambi_worker_instance = {
 	.sql =
-	"SELECT is_paused, version = $1 AND e.extversion = $1,"
-	"       system_identifier = $2 AND database_oid = $3,"
-	"       version, paused_reason"
-	"  FROM bambi_internal.instance,"
-	"       (SELECT extversion FROM pg_catalog.pg_extension"
-	"         WHERE extname = 'bambi') e",
-	.nargs = 3,
-	.types = {TEXTOID, INT8OID, OIDOID},
+	"SELECT is_paused, system_identifier = $1 AND database_oid = $2"
+	"  FROM bambi_internal.instance",
+	.nargs = 2,
+	.types = {INT8OID, OIDOID},
 	.is_generic = true,
 };
 

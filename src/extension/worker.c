@@ -31,6 +31,7 @@
 #include "courier_life.h"
 #include "courier_settings.h"
 #include "errands.h"
+#include "gate.h"
 #include "lanes.h"
 #include "maintain.h"
 #include "months.h"
@@ -328,25 +329,6 @@ set_session(void)
 						PGC_S_OVERRIDE);
 }
 
-static void
-wait_for_tables(void)
-{
-	for (;;)
-	{
-		/* before the look: what is asked for already wakes nobody again */
-		pg_atomic_exchange_u32(&slot->asked, 0);
-		if (bambi_tables_are_there())
-			return;
-		bambi_set_state(BAMBI_WORKER_WAITING);
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (ShutdownRequestPending)
-			proc_exit(1);
-	}
-}
-
 /*
  * What has come back is settled; what still runs, the courier ends and
  * spools, and the next worker adopts.
@@ -375,7 +357,7 @@ bambi_worker_main(Datum arg)
 											  InvalidOid, 0);
 	take_slot();
 	set_session();
-	wait_for_tables();
+	bambi_gate_wait();
 	if (!bambi_in_transaction(become_owner, GetCurrentTimestamp()))
 		proc_exit(1);
 	bambi_calls_initialize();

@@ -1,0 +1,2 @@
+-- Tables of 0.9 on their way to 1.0: what CREATE ... IF NOT EXISTS passes by.
+-- All files of tables are run after this one.
