@@ -30,6 +30,7 @@
 #include "calls.h"
 #include "courier_life.h"
 #include "courier_settings.h"
+#include "erase.h"
 #include "errands.h"
 #include "lanes.h"
 #include "maintain.h"
@@ -78,6 +79,8 @@ see_what_was_asked(TimestampTz now)
 		bambi_agenda.maintain_at = now;
 	if (asked & BAMBI_WAKE_MONTHS)
 		bambi_agenda.months_at = now;
+	if (asked & BAMBI_WAKE_ERASE)
+		bambi_agenda.erase_at = now;
 	if (asked & BAMBI_WAKE_CACHE)
 		bambi_cache_woken(now);
 	if (asked & BAMBI_WAKE_ASK)
@@ -120,6 +123,8 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.settle_at);
 	sooner(&deadline, bambi_agenda.months_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
+	if (!bambi_agenda.is_paused)
+		sooner(&deadline, bambi_agenda.erase_at);
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
 	{
 		sooner(&deadline, bambi_agenda.errands_at);
@@ -187,7 +192,7 @@ mind_the_clock(TimestampTz now)
 		&bambi_agenda.settle_at, &bambi_agenda.months_at,
 		&bambi_agenda.maintain_at, &bambi_agenda.courier_at,
 		&bambi_agenda.errands_at, &bambi_agenda.reseal_at,
-		&bambi_agenda.cache_at
+		&bambi_agenda.cache_at, &bambi_agenda.erase_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -218,6 +223,7 @@ run_once(void)
 		sooner(&bambi_agenda.maintain_at, now + BAMBI_WRITE_OFF_AFTER);
 	bambi_maintain(now);
 	bambi_rotation_run(now);
+	bambi_erase_run(now);
 	bambi_errands_run(now);
 	bambi_reseal_run(now);
 	bambi_cache_run(now);
@@ -378,6 +384,7 @@ bambi_worker_main(Datum arg)
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;
 	bambi_agenda.reseal_at = now;
+	bambi_agenda.erase_at = now;
 	bambi_agenda.must_ask = true;	/* what it was asked and did not pass on */
 	while (!ShutdownRequestPending)
 		run_once();
