@@ -303,7 +303,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    before CONSTANT xid8 := (
+    before  xid8 := (
         SELECT coalesce(e.horizon, pg_snapshot_xmax(pg_current_snapshot()))
           FROM bambi.erasure_requests AS e
          WHERE e.id = request AND e.user_id = "user");

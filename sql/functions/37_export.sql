@@ -149,23 +149,19 @@ DECLARE
     most_rows  CONSTANT bigint := 25000;
     most_bytes CONSTANT bigint := 64 * 1024 * 1024;
     place      text;
-    rows       bigint;
     bytes      bigint;
     past_room  uuid;
 BEGIN
-    SELECT count(*), sum(octet_length(g.prompt)
-                         + pg_column_size(g.parameters)),
-           min(g.id) FILTER (WHERE g.number > most_rows
-                                OR g.bytes > most_bytes)
-      INTO rows, bytes, past_room
-      FROM (SELECT g.id, g.prompt, g.parameters,
-                   row_number() OVER w AS number,
+    SELECT g.id INTO past_room
+      FROM (SELECT g.id, row_number() OVER w AS number,
                    sum(octet_length(g.prompt) + pg_column_size(g.parameters))
                        OVER w AS bytes
               FROM bambi.image_generations AS g
              WHERE g.user_id = "user" AND g.id >= first AND g.id < past
             WINDOW w AS (ORDER BY g.id)
-             LIMIT most_rows + 1) AS g;
+             LIMIT most_rows + 1) AS g
+     WHERE g.number > most_rows OR g.bytes > most_bytes
+     ORDER BY g.id LIMIT 1;
     IF past_room IS NULL THEN
         FOREACH place IN ARRAY ARRAY['usage_events', 'change_log']
         LOOP

@@ -416,7 +416,8 @@ BEGIN
     PERFORM bambi_internal.require_tables();
     IF link_customer.user_id IS NULL OR NOT EXISTS (
            SELECT FROM bambi.users AS u
-            WHERE u.id = link_customer.user_id) THEN
+            WHERE u.id = link_customer.user_id
+              AND u.erased_at IS NULL) THEN
         RAISE EXCEPTION 'user is not known'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;

@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(bambi_spooled);
 
 /* Adds the generations of a courier's directory. */
 static ArrayBuildState *
-add_answers(ArrayBuildState *ids, const char *directory)
+add_answers(ArrayBuildState * ids, const char *directory)
 {
 	DIR		   *answers = AllocateDir(directory);
 	struct dirent *entry;

@@ -203,7 +203,7 @@ export_link(PG_FUNCTION_ARGS)
 {
 	Datum		values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 	int64		seconds = (PG_GETARG_TIMESTAMPTZ(2) - GetCurrentTimestamp()) /
-		USECS_PER_SEC;
+	USECS_PER_SEC;
 	char	   *store;
 
 	fcinfo->isnull = true;

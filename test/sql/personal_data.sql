@@ -3,10 +3,10 @@
 \set SHOW_CONTEXT never
 \set VERBOSITY terse
 \set ON_ERROR_ROLLBACK on
-\set ada '00000000-0000-7000-8000-00000000ada1'
-\set bob '00000000-0000-7000-8000-00000000ada2'
-\set key '00000000-0000-7000-8000-00000000adc1'
-\set key_of_bob '00000000-0000-7000-8000-00000000adc2'
+\set ada '00000000-0000-7000-8000-00000e7a5ea1'
+\set bob '00000000-0000-7000-8000-00000e7a5ea2'
+\set key '00000000-0000-7000-8000-00000e7a5ec1'
+\set key_of_bob '00000000-0000-7000-8000-00000e7a5ec2'
 \set openai '00000000-0000-7000-8000-000000000001'
 SET search_path = public;
 SET client_min_messages = error;
@@ -14,7 +14,6 @@ SET timezone = 'UTC';
 \pset format unaligned
 BEGIN;
 SELECT bambi_pause('test') \gset
-CREATE ROLE regress_ada LOGIN IN ROLE bambi_user;
 UPDATE bambi.plans
    SET generations_per_period = NULL, generations_per_minute = NULL;
 
@@ -48,13 +47,11 @@ BEGIN
             jsonb_build_object('style', canary, 'none', NULL), 'succeeded',
             canary, n);
     INSERT INTO bambi.images (id, generation_id, user_id, storage_path, store,
-           revised_prompt, width, height, format, bytes, url)
+           revised_prompt, width, height, format, bytes, url, position)
     VALUES (image, generation, who, canary || '/1.png', 'filesystem', canary,
-            1, 1, 'png', 10, 'https://example.com/' || canary),
+            1, 1, 'png', 10, 'https://example.com/' || canary, 1),
            (bambi_uuid_v7(), generation, who, NULL, 'database', canary, 1, 1,
-            'png', 10, NULL);
-    UPDATE bambi.images SET position = 2
-     WHERE user_id = who AND store = 'database';
+            'png', 10, NULL, 2);
     INSERT INTO bambi.image_data (image_id, user_id, data)
     SELECT id, user_id, convert_to(canary, 'UTF8')
       FROM bambi.images WHERE user_id = who AND store = 'database';
@@ -107,7 +104,6 @@ SELECT bambi_consent('processing', false, '2026-01') IS NOT NULL AS withdrawn;
 -- What waited is cancelled, and counts no more; nothing new begins.
 SELECT status FROM bambi_generations WHERE id = :'waiting';
 SELECT generations_used FROM bambi_account;
-\set VERBOSITY verbose
 \set VERBOSITY default
 SELECT bambi_generate('x', 'sandbox');
 SELECT bambi_generate('x', 'sandbox', idempotency_key => 'k');
@@ -136,9 +132,13 @@ INSERT INTO bambi.consents (user_id, purpose, granted, version)
 VALUES (:'ada', 'processing', true, '1');
 UPDATE bambi.consents SET granted = true;
 DELETE FROM bambi.consents;
+RESET ROLE;
 SET LOCAL bambi.user_id = :'bob';
+SET LOCAL ROLE bambi_user;
 SELECT count(*) AS bob_sees FROM bambi_consents;
+RESET ROLE;
 SET LOCAL bambi.user_id = '';
+SET LOCAL ROLE bambi_user;
 SELECT bambi_consent('processing', true, '1');
 RESET ROLE;
 
@@ -196,10 +196,14 @@ SET LOCAL bambi.user_id = :'bob';
 SET LOCAL ROLE bambi_user;
 SELECT bambi_export_my_data() #>> '{data,users,0,email}' AS email;
 SELECT bambi_consent('processing', true, '1');
+RESET ROLE;
 SET LOCAL bambi.user_id = '00000000-0000-7000-8000-00000000ffff';
+SET LOCAL ROLE bambi_user;
 SELECT bambi_export_my_data();
 SELECT bambi_erase_me();
+RESET ROLE;
 SET LOCAL bambi.user_id = '';
+SET LOCAL ROLE bambi_user;
 SELECT bambi_export_my_data();
 SELECT bambi_erase_me();
 SELECT bambi_erase_user(:'bob');
@@ -325,11 +329,15 @@ SELECT * FROM bambi_internal.erase_changes(:'bob', 10, '{}');
 DELETE FROM bambi.change_log WHERE user_id = :'bob';
 DELETE FROM bambi.erasure_requests;
 UPDATE bambi.erasure_requests SET state = 'waiting';
+RESET ROLE;
 SET LOCAL ROLE bambi_service;
 SELECT bambi_internal.begin_erasure(:'bob', 'user', now());
 SELECT bambi_erase_user(:'bob');
+RESET ROLE;
 SET LOCAL ROLE bambi_user;
+RESET ROLE;
 SET LOCAL bambi.user_id = :'bob';
+SET LOCAL ROLE bambi_user;
 SELECT * FROM bambi_internal.erasure_step(now(), false);
 SELECT count(*) AS bob_sees FROM bambi_erasure;
 ROLLBACK;
