@@ -81,11 +81,19 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.change_log', 'personal', NULL,
      'old_values new_values changed_by session_role role'),
 
+    ('bambi.consents', 'technical', NULL, 'id user_id'),
+    ('bambi.consents', 'personal', NULL,
+     'purpose granted version created_at'),
+
     ('bambi.data_classes', 'technical', NULL,
      'relation column_name class logged'),
 
     ('bambi.encryption_keys', 'technical', NULL,
      'kid service public_key is_current created_at retired_at'),
+
+    ('bambi.erasure_requests', 'technical', NULL,
+     'id user_id state requested_by requested_at finished_at report horizon '
+     'not_before attempts last_error'),
 
     ('bambi.error_codes', 'technical', NULL,
      'error_code meaning advice ends_as key_effect gives_back_quota '
@@ -169,10 +177,11 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.usage_events', 'money', NULL,
      'cost cost_source currency is_estimate charged'),
 
-    ('bambi.users', 'technical', NULL, 'id created_at updated_at'),
+    ('bambi.users', 'technical', NULL,
+     'id created_at updated_at erased_at'),
     ('bambi.users', 'technical', 'values', 'is_active'),
     ('bambi.users', 'personal', NULL, 'last_login_at'),
-    ('bambi.users', 'personal', 'values', 'email'),
+    ('bambi.users', 'personal', 'values', 'email processing_withdrawn_at'),
     ('bambi.users', 'personal', 'name', 'auth_provider auth_provider_id'),
     ('bambi.users', 'secret', 'name', 'password_hash'),
     ('bambi.users', 'usage', NULL,

@@ -19,7 +19,8 @@
 #define QUOTA_COLUMNS \
 	"u.is_active, u.reset_date, pl.plan_type, pl.generations_per_period," \
 	" pl.period, pl.weight, s.current_period_start, s.current_period_end," \
-	" pl.generations_per_minute, pl.max_pictures, pl.models"
+	" pl.generations_per_minute, pl.max_pictures, pl.models," \
+	" u.processing_withdrawn_at IS NOT NULL"
 
 /* Whether bambi_budget_require has anything to say. */
 #define HAS_BUDGET \
@@ -65,6 +66,7 @@
 	"               greatest($2, u.recent_starts[" STARTS "]))" \
 	"              [" STARTS " + 2 - " per_minute ":] END" \
 	" WHERE u.id = $1 AND u.is_active" \
+	"   AND u.processing_withdrawn_at IS NULL" \
 	"   AND ($4::int IS NULL OR $4 > CASE WHEN " IN_PERIOD(subscription) \
 	"         THEN u.usage_count ELSE 0 END)" \
 	"   AND (" per_minute "::int IS NULL OR " STARTS " < " per_minute \
@@ -102,6 +104,18 @@ BambiStatement bambi_client_active_user = {
 	.nargs = 1,
 	.types = {UUIDOID},
 	.is_read_only = true,
+	.is_generic = true,
+};
+
+/*
+ * The same, and the row locked: for whoever goes on to rows of the queue or of
+ * generations that somebody else wants together with the user's.
+ */
+BambiStatement bambi_client_lock_user = {
+	.sql =
+	"SELECT FROM bambi.users WHERE id = $1 AND is_active FOR NO KEY UPDATE",
+	.nargs = 1,
+	.types = {UUIDOID},
 	.is_generic = true,
 };
 

@@ -435,7 +435,7 @@ BambiStatement bambi_worker_ensure_months = {
 };
 
 /*
- * Writes off what has been uncertain since before $1: the count goes back,
+ * Writes off what has been uncertain since before $1, or is an erased user's: the count goes back,
  * the cost keeps its estimate.  $2 now.  Gives id, one a row.
  */
 BambiStatement bambi_worker_write_off = {
@@ -445,7 +445,7 @@ BambiStatement bambi_worker_write_off = {
 	"         g.cost_estimate, g.attempts"
 	"    FROM bambi.image_generations g JOIN bambi.users u ON u.id = g.user_id"
 	"   WHERE g.status = 'uncertain' AND g.held_reason IS NOT NULL"
-	"     AND g.finished_at <= $1"
+	"     AND (g.finished_at <= $1 OR u.erased_at IS NOT NULL)"
 	"   LIMIT 200"
 	"     FOR UPDATE OF g SKIP LOCKED FOR NO KEY UPDATE OF u SKIP LOCKED),"
 	" r AS ("

@@ -30,6 +30,7 @@
 #include "calls.h"
 #include "courier_life.h"
 #include "courier_settings.h"
+#include "erase.h"
 #include "errands.h"
 #include "gate.h"
 #include "lanes.h"
@@ -84,6 +85,8 @@ see_what_was_asked(TimestampTz now)
 	}
 	if (asked & BAMBI_WAKE_MONTHS)
 		bambi_agenda.months_at = now;
+	if (asked & BAMBI_WAKE_ERASE)
+		bambi_agenda.erase_at = now;
 	if (asked & BAMBI_WAKE_CACHE)
 		bambi_cache_woken(now);
 	if (asked & BAMBI_WAKE_ASK)
@@ -128,7 +131,10 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.months_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
 	if (!bambi_agenda.is_paused)
+	{
 		sooner(&deadline, bambi_agenda.retention_at);
+		sooner(&deadline, bambi_agenda.erase_at);
+	}
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
 	{
 		sooner(&deadline, bambi_agenda.errands_at);
@@ -197,7 +203,7 @@ mind_the_clock(TimestampTz now)
 		&bambi_agenda.months_at, &bambi_agenda.maintain_at,
 		&bambi_agenda.retention_at, &bambi_agenda.courier_at,
 		&bambi_agenda.errands_at, &bambi_agenda.reseal_at,
-		&bambi_agenda.cache_at
+		&bambi_agenda.cache_at, &bambi_agenda.erase_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -230,6 +236,7 @@ run_once(void)
 	bambi_maintain(now);
 	bambi_retention_run(now);
 	bambi_rotation_run(now);
+	bambi_erase_run(now);
 	bambi_errands_run(now);
 	bambi_reseal_run(now);
 	bambi_cache_run(now);
@@ -372,6 +379,7 @@ bambi_worker_main(Datum arg)
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;
 	bambi_agenda.reseal_at = now;
+	bambi_agenda.erase_at = now;
 	bambi_agenda.must_ask = true;	/* what it was asked and did not pass on */
 	while (!ShutdownRequestPending)
 		run_once();
