@@ -331,3 +331,50 @@ COMMENT ON FUNCTION bambi_internal.remove_old_content(text, timestamptz) IS
     'own: from the place (NULL: the first user) that the part before gave; '
     'gives the next one, NULL at the end, and how many generations lost '
     'their content.';
+
+-- ---- consents
+
+CREATE FUNCTION bambi_internal.remove_old_consents(
+    INOUT place text, at timestamptz, OUT removed integer)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most    CONSTANT integer := 500;
+    before  timestamptz;
+    seen    uuid[];
+BEGIN
+    SELECT at - r.keep INTO before
+      FROM bambi_internal.retention_of('consents') AS r;
+    seen := ARRAY(
+        SELECT c.id FROM bambi.consents AS c
+         WHERE c.id > coalesce(place,
+                   '00000000-0000-0000-0000-000000000000')::uuid
+           AND c.id < @extschema@.bambi_uuid_floor(before)
+         ORDER BY c.id LIMIT most);
+    place := CASE WHEN cardinality(seen) = most THEN seen[most] END;
+
+    WITH l AS MATERIALIZED (
+        SELECT c.id, c.user_id
+          FROM unnest(seen) AS w (id)
+               JOIN bambi.consents AS c ON c.id = w.id
+               JOIN bambi.users AS u ON u.id = c.user_id
+         WHERE u.erased_at < before
+            OR EXISTS (SELECT FROM bambi.consents AS n
+                        WHERE n.user_id = c.user_id
+                          AND n.purpose = c.purpose AND n.id > c.id
+                          AND n.created_at < before)
+           FOR UPDATE OF c SKIP LOCKED)
+    DELETE FROM bambi.consents AS c USING l
+     WHERE c.id = l.id AND c.user_id = l.user_id;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+END
+$$;
+REVOKE ALL ON FUNCTION bambi_internal.remove_old_consents(text, timestamptz)
+    FROM PUBLIC;
+ALTER FUNCTION bambi_internal.remove_old_consents(text, timestamptz)
+    OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.remove_old_consents(text, timestamptz) IS
+    'A part of a round over all consents, as remove_old_content(): those go '
+    'that were replaced before then; of a person who was erased before then '
+    'all.';

@@ -34,6 +34,7 @@ static const struct
 }			kinds[] = {
 	{&bambi_retention_content, "generations' prompts and pictures"},
 	{&bambi_retention_payments, "events of Stripe"},
+	{&bambi_retention_consents, "consents"},
 };
 
 /* Where the round is, and what it has removed of this kind. */

@@ -34,6 +34,15 @@ BambiStatement bambi_retention_payments = {
 	.is_generic = true,
 };
 
+/* Consents that others replaced. */
+BambiStatement bambi_retention_consents = {
+	.sql =
+	"SELECT place, removed FROM bambi_internal.remove_old_consents($1, $2)",
+	.nargs = 2,
+	.types = {TEXTOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
 /* ---- for clients: $1 user ---- */
 
 BambiStatement bambi_retention_keep_prompts = {

@@ -13,6 +13,7 @@
 
 extern BambiStatement bambi_retention_content;
 extern BambiStatement bambi_retention_payments;
+extern BambiStatement bambi_retention_consents;
 extern BambiStatement bambi_retention_keep_prompts;
 extern BambiStatement bambi_retention_forget_prompts;
 

@@ -241,6 +241,19 @@ ok($bambi->poll("SELECT string_agg(event_id, ' ' ORDER BY event_id)
 		= 'evt_1 evt_9' FROM bambi.stripe_events"),
 	'what Stripe told goes after ten years');
 
+# ---- consents
+
+$bambi->sql("INSERT INTO bambi.consents
+		(id, user_id, purpose, granted, version, created_at)
+	SELECT bambi_uuid_floor(t.at), '$bambi->{user}{alice}', 'news', true,
+		years::text, t.at
+	  FROM unnest('{1, 11, 12, 13}'::int[]) years,
+		LATERAL (SELECT now() - make_interval(years => years) AS at) t");
+rounds();
+ok($bambi->poll("SELECT string_agg(version, ' ' ORDER BY version) = '1 11'
+		FROM bambi.consents"),
+	'a consent goes ten years after it was replaced');
+
 # ---- while it pauses
 
 my $paused = aged(drawn('dave', 'kept while paused'), 20);
