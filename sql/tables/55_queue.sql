@@ -142,6 +142,11 @@ COMMENT ON COLUMN bambi_internal.idempotency_keys.created_at IS
 CREATE INDEX IF NOT EXISTS idempotency_key_of_generation
     ON bambi_internal.idempotency_keys (generation_id, user_id);
 
+-- Words must not live on in what the planner keeps of them.
+ALTER TABLE bambi_internal.idempotency_keys
+    ALTER key SET STATISTICS 0,
+    ALTER request_hash SET STATISTICS 0;
+
 ALTER TABLE bambi_internal.idempotency_keys OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.idempotency_keys ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges(
