@@ -31,13 +31,18 @@
 	BAMBI_SUBSCRIPTION_OF_USER \
 	"  JOIN bambi.plans pl ON pl.plan_type = " BAMBI_PLAN_IN_FORCE(at)
 
+/* True; with it a statement on the queue may use the index queue_of_user. */
+#define BAMBI_ANY_USER(user) \
+	user " >= '00000000-0000-0000-0000-000000000000'"
+
 /*
  * The last turn of a user in the line, or NULL; in this order, because the
  * index has it.
  */
 #define BAMBI_LAST_TURN(user) \
 	"(SELECT turn FROM bambi_internal.queue" \
-	"  WHERE user_id = " user " AND waits_for IS NULL" \
+	"  WHERE user_id = " user " AND " BAMBI_ANY_USER("user_id") \
+	"    AND waits_for IS NULL" \
 	"  ORDER BY waits_for DESC, turn DESC LIMIT 1)"
 
 /* Where a cost is from that is the estimate. */

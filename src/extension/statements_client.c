@@ -226,7 +226,9 @@ BambiStatement bambi_client_keys = {
 
 /* $1 user.  Gives how many of the user's wait or run. */
 BambiStatement bambi_client_waiting = {
-	.sql = "SELECT count(*)::int FROM bambi_internal.queue WHERE user_id = $1",
+	.sql =
+	"SELECT count(*)::int FROM bambi_internal.queue"
+	" WHERE user_id = $1 AND " BAMBI_ANY_USER("user_id"),
 	.nargs = 1,
 	.types = {UUIDOID},
 	.is_generic = true,
