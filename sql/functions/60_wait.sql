@@ -39,7 +39,13 @@ At most 30 s, and never longer than half a second before the statement''s '
     'negative time-out.';
 
 -- PostgREST hands the bytes of this type out as they are.
-CREATE DOMAIN bambi."*/*" AS bytea;
+DO $$
+BEGIN
+    IF to_regtype('bambi."*/*"') IS NULL THEN
+        CREATE DOMAIN bambi."*/*" AS bytea;
+    END IF;
+END
+$$;
 ALTER DOMAIN bambi."*/*" OWNER TO bambi_owner;
 COMMENT ON DOMAIN bambi."*/*" IS
     'Bytes of any media type, for PostgREST.';

@@ -42,6 +42,16 @@ ALTER FUNCTION bambi_internal.wake_worker() OWNER TO bambi_owner;
 COMMENT ON FUNCTION bambi_internal.wake_worker() IS
     'At commit, has the worker read bambi_internal.instance anew.';
 
+CREATE FUNCTION bambi_internal.void_catalogue_caches()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'bambi_void_catalogue_caches';
+REVOKE ALL ON FUNCTION bambi_internal.void_catalogue_caches() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.void_catalogue_caches() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.void_catalogue_caches() IS
+    'Trigger of providers, models, prices and plans: has every session forget '
+    'what it has read of them, once the change is committed.';
+
 CREATE FUNCTION bambi_internal.tell_worker()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -151,6 +161,15 @@ ALTER FUNCTION @extschema@.bambi_resume() OWNER TO bambi_owner;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_resume() TO bambi_admin;
 COMMENT ON FUNCTION @extschema@.bambi_resume() IS
     'Ends what bambi_pause() began. Error: 55000 "bambi is not set up".';
+
+CREATE FUNCTION bambi_internal.timeline()
+RETURNS integer
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'bambi_timeline';
+REVOKE ALL ON FUNCTION bambi_internal.timeline() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.timeline() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.timeline() IS
+    'The server''s timeline, which a promotion changes; NULL on a standby.';
 
 CREATE FUNCTION bambi_internal.adopt(system_identifier bigint, database_oid oid)
 RETURNS bigint

@@ -120,6 +120,9 @@ CREATE INDEX IF NOT EXISTS stripe_event_trouble
     ON bambi.stripe_events (created)
     WHERE outcome IN ('failed', 'wrong_mode') OR type LIKE 'charge.dispute.%';
 
+CREATE INDEX IF NOT EXISTS stripe_event_age
+    ON bambi.stripe_events (created, event_id);
+
 -- Names must not live on in what the planner keeps of them.
 ALTER TABLE bambi.stripe_events
     ALTER event_id SET STATISTICS 0,

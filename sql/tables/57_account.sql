@@ -19,7 +19,10 @@ SELECT u.id AS user_id,
        p.max_waiting,
        p.max_in_flight,
        (SELECT count(*)::integer FROM bambi_internal.queue q
-         WHERE q.user_id = u.id AND q.claimed_by IS NOT NULL) AS in_flight,
+         WHERE q.user_id = u.id
+           -- for queue_of_user
+           AND q.user_id >= '00000000-0000-0000-0000-000000000000'
+           AND q.claimed_by IS NOT NULL) AS in_flight,
        p.max_pictures,
        p.models,
        p.store,
@@ -97,7 +100,8 @@ COMMENT ON COLUMN @extschema@.bambi_account.models IS
 COMMENT ON COLUMN @extschema@.bambi_account.store IS
     'Where pictures are kept; NULL: where the operator keeps all.';
 COMMENT ON COLUMN @extschema@.bambi_account.retention_days IS
-    'Days after which generations may be removed; NULL: kept.';
+    'Days after which generations lose their prompts and pictures; NULL: '
+    'never.';
 COMMENT ON COLUMN @extschema@.bambi_account.budget IS
     'Money that your generations may cost in this period by the plan; NULL: '
     'any amount.';

@@ -15,6 +15,7 @@
 #include "refuse.h"
 #include "shmem.h"
 #include "statements.h"
+#include "versions.h"
 
 /* For PG_CATCH. The worker is told, so that a retry finds it. */
 static void
@@ -47,6 +48,7 @@ bambi_client_call(PGFunction body, FunctionCallInfo fcinfo)
 	PG_TRY();
 	{
 		SPI_connect();
+		bambi_versions_require();
 		result = body(fcinfo);
 		SPI_finish();
 	}

@@ -13,8 +13,9 @@
 #include "utils/uuid.h"
 
 /*
- * Runs the body of a function with SPI connected, and keeps deadlocks and
- * serialization failures from leaving.  What the body returns by reference
+ * Runs the body of a function with SPI connected, unless it was made for tables
+ * of another version, and keeps deadlocks and serialization failures from
+ * leaving.  What the body returns by reference
  * must be in the caller's memory: SPI_palloc and the functions below.
  */
 extern Datum bambi_client_call(PGFunction body, FunctionCallInfo fcinfo);

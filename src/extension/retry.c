@@ -39,7 +39,8 @@ enum
 	PARAMETERS,
 	KEY_IS_USABLE,
 	CONFIGURATION,
-	HAS_BUDGET
+	HAS_OWN_BUDGET,
+	PROMPT_IS_GONE
 };
 
 /* What of the locked row is needed when others have been read. */
@@ -76,7 +77,8 @@ read_row(Again *again)
 	again->is_reserved = !is_null;
 	value = bambi_result(0, CONFIGURATION, &is_null);
 	again->configuration = is_null ? NULL : DatumGetUUIDP(value);
-	again->has_budget = truth(HAS_BUDGET);
+	again->has_budget = truth(HAS_OWN_BUDGET) ||
+		(again->quota.plan && again->quota.plan->has_budget);
 }
 
 static Jsonb *
@@ -98,6 +100,10 @@ require_possible(const BambiQuota *quota)
 		bambi_refuse(BAMBI_WRONG_STATE, "generation cannot be retried",
 					 psprintf("It is %s; only what is failed, uncertain or held can be.",
 							  status), NULL);
+	if (truth(PROMPT_IS_GONE))
+		bambi_refuse(BAMBI_WRONG_STATE, "prompt was not kept",
+					 "Prompts are not kept, or not for as long: see bambi_retention.",
+					 "Call bambi_generate with the prompt again.");
 	if (!truth(MODEL_IS_USABLE))
 		bambi_refuse(BAMBI_NOT_FOUND, "model does not exist",
 					 psprintf("Model \"%s\" is not offered any more.",
@@ -158,7 +164,9 @@ static void
 requeue(Again *again)
 {
 	BambiEstimate price = {0};
+	const BambiPlan *plan = again->quota.plan;
 	Datum		values[8];
+	char		nulls[] = "        ";
 	bool		is_null;
 
 	if (again->has_budget)
@@ -169,11 +177,16 @@ requeue(Again *again)
 	values[2] = TimestampTzGetDatum(again->now);
 	values[3] = Int64GetDatum(bambi_virtual_time());
 	values[4] = TimestampTzGetDatum(again->period);
-	values[5] = CStringGetTextDatum(again->quota.plan);
-	values[6] = Int64GetDatum(bambi_turn_step(again->quota.weight));
+	values[5] = PointerGetDatum(NULL);
+	if (plan->store)
+		values[5] = CStringGetTextDatum(plan->store);
+	else
+		nulls[5] = 'n';
+	values[6] = Int64GetDatum(bambi_turn_step(plan->weight));
 	values[7] = NumericGetDatum(price.high);
-	bambi_execute(&bambi_client_requeue, values,
-				  price.high ? NULL : "       n");
+	if (price.high == NULL)
+		nulls[7] = 'n';
+	bambi_execute(&bambi_client_requeue, values, nulls);
 	bambi_queued_at_commit(DatumGetInt64(bambi_result(0, 1, &is_null)));
 	if (again->has_budget)
 		bambi_budget_require(&again->user, again->configuration, &price);

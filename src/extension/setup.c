@@ -5,8 +5,9 @@
  *
  * The tables are no members of the extension, so that pg_dump saves them and
  * DROP EXTENSION cannot take them.  Their files lie in the extension's share
- * folder.  The function runs as the superuser that installed the extension,
- * since it makes what bambi_owner shall own; who may call it is a grant.
+ * folder; upgrade/ there has what those of an older version need first.  The
+ * function runs as the superuser that installed the extension, since it makes
+ * what bambi_owner shall own; who may call it is a grant.
  *
  * What depends on the extension's functions (policies, defaults, a generated
  * column, views) goes with DROP EXTENSION ... CASCADE.  All of the files may
@@ -18,6 +19,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "access/xlog.h"
 #include "catalog/namespace.h"
@@ -28,10 +30,12 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "storage/fd.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 
 #include "client.h"
 #include "shmem.h"
@@ -40,8 +44,10 @@ PG_FUNCTION_INFO_V1(bambi_setup);
 
 /* This file is run on every call; all others only when their tables are due. */
 #define ALWAYS_FILE		"95_roles.sql"
-/* From here on a file has rows for new tables. */
+/* From here on a file has rows for new tables; or rows that code relies on. */
 #define SEEDS			"\n-- Seeds"
+#define SEEDS_FOR_CODE	SEEDS " that code relies on"
+#define MAKES_TABLE		"CREATE TABLE IF NOT EXISTS "
 #define SECRET_SIZE		32
 #define LARGEST_FILE	(1024 * 1024)
 
@@ -51,6 +57,14 @@ PG_FUNCTION_INFO_V1(bambi_setup);
  * cannot take: or anybody could hold it.
  */
 #define SETUP_LOCK_CLASS	0x6262
+
+/* Which rows of the files are put into the tables. */
+typedef enum Seeding
+{
+	SEED_NOTHING,				/* what an operator deleted stays away */
+	SEED_UPGRADE,				/* those of new tables, and for code */
+	SEED_ALL
+} Seeding;
 
 /* What of the tables is missing, or NULL.  $1 the extension's schema. */
 static const char missing_parts[] =
@@ -76,6 +90,8 @@ static const char missing_parts[] =
 "                  bambi.generation_inputs,"
 "                  bambi.image_generations, bambi.images,"
 "                  bambi.model_prices, bambi.models, bambi.plans,"
+"                  bambi.prompts_not_kept,"
+"                  bambi.retention_policies,"
 "                  bambi.subscriptions, bambi.usage_events, bambi.users,"
 "                  bambi_internal.queue}'::text[]) t (name)"
 "   WHERE NOT EXISTS ("
@@ -92,6 +108,7 @@ static const char missing_parts[] =
 "                  bambi_providers,"
 "                  bambi_report_active_users, bambi_report_failures,"
 "                  bambi_report_latency, bambi_report_spend,"
+"                  bambi_retention,"
 "                  bambi_subscription, bambi_usage, bambi_usage_by_key,"
 "                  bambi_usage_by_model, bambi_usage_by_month"
 "                  }'::text[]) v (name)"
@@ -165,8 +182,31 @@ topic_files(void)
 	return names;
 }
 
+/* Whether the first table that a file makes is not there yet. */
+static bool
+makes_new_table(const char *content)
+{
+	const char *name = strstr(content, MAKES_TABLE);
+
+	if (name == NULL)
+		return false;
+	name += strlen(MAKES_TABLE);
+	name = pnstrdup(name, strcspn(name, " (\n"));
+	return !OidIsValid(RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(name)),
+										NoLock, true));
+}
+
+static bool
+has_seeds_to_run(Seeding seeding, const char *content, const char *seeds)
+{
+	if (seeding != SEED_UPGRADE)
+		return seeding == SEED_ALL;
+	return makes_new_table(content) ||
+		strncmp(seeds, SEEDS_FOR_CODE, strlen(SEEDS_FOR_CODE)) == 0;
+}
+
 static void
-run_file(const char *name, const char *schema, bool with_seeds)
+run_file(const char *name, const char *schema, Seeding seeding)
 {
 	char	   *path = tables_path(name);
 	char	   *content = read_text(path);
@@ -180,7 +220,7 @@ run_file(const char *name, const char *schema, bool with_seeds)
 				 errmsg("could not read file \"%s\": %m", path),
 				 errhint("Install bambi again: make install.")));
 	seeds = strstr(content, SEEDS);
-	if (seeds && !with_seeds)
+	if (seeds && !has_seeds_to_run(seeding, content, seeds))
 		*seeds = '\0';
 	sql = DirectFunctionCall3Coll(replace_text, C_COLLATION_OID,
 								  CStringGetTextDatum(content),
@@ -270,14 +310,14 @@ record_instance(void)
 }
 
 static void
-run_topic_files(const char *schema, bool with_seeds)
+run_topic_files(const char *schema, Seeding seeding)
 {
 	ListCell   *cell;
 
 	foreach(cell, topic_files())
 	{
 		if (strcmp(lfirst(cell), ALWAYS_FILE) != 0)
-			run_file(lfirst(cell), schema, with_seeds);
+			run_file(lfirst(cell), schema, seeding);
 	}
 }
 
@@ -292,24 +332,67 @@ find_missing_parts(const char *schema)
 	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }
 
+static void
+require_all_parts(const char *schema)
+{
+	char	   *missing = find_missing_parts(schema);
+
+	if (missing)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("parts of the tables of bambi are missing"),
+				 errdetail("Missing: %s.", missing),
+				 errhint("Restore them from a dump that has them.")));
+}
+
 /* Brings back what is missing; gives what that was, or NULL. */
 static char *
 repair_tables(const char *schema)
 {
 	char	   *missing = find_missing_parts(schema);
-	char	   *still_missing;
 
 	if (missing == NULL)
 		return NULL;
-	run_topic_files(schema, false);
-	still_missing = find_missing_parts(schema);
-	if (still_missing)
+	run_topic_files(schema, SEED_NOTHING);
+	require_all_parts(schema);
+	return missing;
+}
+
+/* The file that brings tables of a version to this one; NULL if none does. */
+static char *
+upgrade_file(const char *version)
+{
+	char	   *name = psprintf("upgrade/%s--%s.sql", version, BAMBI_VERSION);
+
+	if (version[strspn(version, "0123456789.")] != '\0' ||
+		access(tables_path(name), F_OK) != 0)
+		return NULL;
+	return name;
+}
+
+/*
+ * First what CREATE ... IF NOT EXISTS would pass by in older tables, then all
+ * files as over tables that are there.
+ */
+static void
+upgrade_tables(const char *schema, const char *version)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(BAMBI_VERSION)};
+	char	   *file = upgrade_file(version);
+
+	if (file == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("parts of the tables of bambi are missing"),
-				 errdetail("Missing: %s.", still_missing),
-				 errhint("Restore them from a dump that has them.")));
-	return missing;
+				 errmsg("tables of bambi %s cannot be brought to version %s",
+						version, BAMBI_VERSION),
+				 errhint("Install a version of bambi that knows both.")));
+	run_file(file, schema, SEED_NOTHING);
+	run_topic_files(schema, SEED_UPGRADE);
+	SPI_execute_with_args("UPDATE bambi_internal.instance"
+						  "   SET version = $1, updated_at = now()",
+						  lengthof(types), types, values, NULL, false, 0);
+	require_all_parts(schema);
 }
 
 /* Jobs and answers are JSON, which is UTF-8, and are passed through unread. */
@@ -358,23 +441,23 @@ bambi_setup(PG_FUNCTION_ARGS)
 	version = version_of_tables();
 	if (version == NULL)
 	{
-		run_topic_files(schema, true);
+		run_topic_files(schema, SEED_ALL);
 		record_instance();
 		report = "Made the tables of bambi " BAMBI_VERSION ".";
 	}
 	else if (strcmp(version, BAMBI_VERSION) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("tables of bambi %s cannot be brought to version %s",
-						version, BAMBI_VERSION),
-				 errhint("Install a version of bambi that knows both.")));
+	{
+		upgrade_tables(schema, version);
+		report = psprintf("Brought the tables of bambi %s to "
+						  BAMBI_VERSION ".", version);
+	}
 	else if ((repaired = repair_tables(schema)) != NULL)
 		report = psprintf("Repaired the tables of bambi " BAMBI_VERSION
 						  "; these were missing: %s.", repaired);
 	else
 		report = "The tables are those of bambi " BAMBI_VERSION
 			" already; brought months and grants up to date.";
-	run_file(ALWAYS_FILE, schema, true);
+	run_file(ALWAYS_FILE, schema, SEED_ALL);
 	result = bambi_return_text(report);
 	SPI_finish();
 

@@ -15,6 +15,7 @@
 
 #include "refuse.h"
 #include "statements.h"
+#include "versions.h"
 
 PG_FUNCTION_INFO_V1(bambi_require_tables);
 
@@ -39,6 +40,9 @@ Datum
 bambi_require_tables(PG_FUNCTION_ARGS)
 {
 	require_tables();
+	SPI_connect();
+	bambi_versions_require();
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 

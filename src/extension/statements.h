@@ -16,15 +16,24 @@
 
 #define BAMBI_MAX_ARGUMENTS	24
 
-/*
- * The plan pl of user u at a time, and the subscription s that may grant it:
- * the rule is bambi_internal.plan_in_force.
- */
-#define BAMBI_PLAN_OF_USER(at) \
-	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id" \
-	"  JOIN bambi.plans pl ON pl.plan_type = bambi_internal.plan_in_force(" \
+/* The subscription s of user u, if there is one. */
+#define BAMBI_SUBSCRIPTION_OF_USER \
+	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id"
+
+/* The name of the plan that it grants at a time. */
+#define BAMBI_PLAN_IN_FORCE(at) \
+	"bambi_internal.plan_in_force(" \
 	"         s.status, s.plan_type, s.next_plan_type, s.current_period_end," \
 	"         s.cancel_at_period_end, s.past_due_since, " at ")"
+
+/* Both, with the plan pl. */
+#define BAMBI_PLAN_OF_USER(at) \
+	BAMBI_SUBSCRIPTION_OF_USER \
+	"  JOIN bambi.plans pl ON pl.plan_type = " BAMBI_PLAN_IN_FORCE(at)
+
+/* True; with it a statement on the queue may use the index queue_of_user. */
+#define BAMBI_ANY_USER(user) \
+	user " >= '00000000-0000-0000-0000-000000000000'"
 
 /*
  * The last turn of a user in the line, or NULL; in this order, because the
@@ -32,12 +41,31 @@
  */
 #define BAMBI_LAST_TURN(user) \
 	"(SELECT turn FROM bambi_internal.queue" \
-	"  WHERE user_id = " user " AND waits_for IS NULL" \
+	"  WHERE user_id = " user " AND " BAMBI_ANY_USER("user_id") \
+	"    AND waits_for IS NULL" \
 	"  ORDER BY waits_for DESC, turn DESC LIMIT 1)"
 
 /* Where a cost is from that is the estimate. */
 #define BAMBI_SOURCE_OF(estimate) \
 	"CASE WHEN " estimate " IS NOT NULL THEN 'table' END"
+
+/*
+ * Whether the operator or the user wants no prompt to outlive its generation;
+ * and what that means for the row of one that ends, and for the pictures that it was
+ * given, which nothing can be made of any more.
+ */
+#define BAMBI_FORGETS_PROMPTS(user) \
+	"((SELECT NOT keep_prompts FROM bambi.retention_policies" \
+	"   WHERE what = 'content')" \
+	" OR EXISTS (SELECT FROM bambi.prompts_not_kept k" \
+	"             WHERE k.user_id = " user "))"
+#define BAMBI_FORGET_PROMPT(row, is_wanted) \
+	"prompt = CASE WHEN " is_wanted " THEN '' ELSE " row ".prompt END," \
+	" parameters = CASE WHEN " is_wanted " THEN '{}'" \
+	" ELSE " row ".parameters END"
+#define BAMBI_EMPTY_INPUTS \
+	"UPDATE bambi.generation_inputs i" \
+	"   SET data = NULL, store = NULL, storage_path = NULL"
 
 /* The prices of model m that hold at a time, a row r of arrays. */
 #define BAMBI_PRICES_OF_MODEL(at) \

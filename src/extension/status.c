@@ -118,18 +118,26 @@ bambi_worker_status(PG_FUNCTION_ARGS)
 {
 	BambiWorkerSlot *slot = bambi_my_slot();
 	TupleDesc	descriptor;
-	Datum		values[STATUS_COLUMNS] = {0};
-	bool		nulls[STATUS_COLUMNS] = {false};
+	Datum	   *values;
+	bool	   *nulls;
+	int			columns;
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	/* declared by another version, it may have more columns, or fewer */
+	columns = Max(descriptor->natts, STATUS_COLUMNS);
+	values = palloc0(columns * sizeof(Datum));
+	nulls = palloc(columns * sizeof(bool));
+	memset(nulls, true, columns * sizeof(bool));
 	if (slot)
+	{
+		memset(nulls, false, STATUS_COLUMNS * sizeof(bool));
 		read_slot(slot, values, nulls);
+	}
 	else
 	{
 		const char *why = why_none();
 
-		memset(nulls, true, sizeof(nulls));
 		nulls[0] = false;
 		values[0] = CStringGetTextDatum(bambi_shmem_is_there() ?
 										"none" : "not preloaded");

@@ -8,24 +8,24 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 #include "adopt.h"
 #include "agenda.h"
 #include "calls.h"
 #include "claim.h"
 #include "courier_settings.h"
+#include "gate.h"
 #include "lanes.h"
 #include "point.h"
 #include "settle.h"
 #include "statements_worker.h"
 #include "transaction.h"
 #include "turn.h"
+#include "versions.h"
 
 /* Calls that may fail by themselves before the others wait for another look. */
 #define MOST_FAILURES	3
@@ -40,6 +40,9 @@ static bool must_ask_again = false;
 
 /* Why the tables are not ours to work on, or NULL. */
 static const char *foreign_because = NULL;
+
+/* ALTER EXTENSION has gone on to another version than this process's. */
+static bool is_outdated = false;
 
 static void
 pause_for(const char *reason, const char *before)
@@ -70,7 +73,6 @@ static void
 read_instance(TimestampTz now)
 {
 	Datum		values[] = {
-		CStringGetTextDatum(BAMBI_VERSION),
 		Int64GetDatum((int64) GetSystemIdentifier()),
 		ObjectIdGetDatum(MyDatabaseId)
 	};
@@ -78,13 +80,13 @@ read_instance(TimestampTz now)
 	bool		is_null;
 
 	bambi_agenda.must_read_instance = false;
+	is_outdated = bambi_versions_misfit() != NULL;
+	if (is_outdated)
+		return;
 	foreign_because = NULL;
 	if (bambi_execute(&bambi_worker_instance, values, NULL) == 0)
 		pause_for("bambi is not set up", before);
 	else if (!DatumGetBool(bambi_result(0, 2, &is_null)))
-		pause_for("library, extension and tables have different versions",
-				  before);
-	else if (!DatumGetBool(bambi_result(0, 3, &is_null)))
 		pause_for("this database is a copy: see bambi_adopt()", before);
 	else if (DatumGetBool(bambi_result(0, 1, &is_null)))
 	{
@@ -100,33 +102,8 @@ read_instance(TimestampTz now)
 	}
 	if (before != NULL && foreign_because == NULL)
 		bambi_agenda.adopt_at = now;
-}
-
-static bool tables_are_there;
-
-/*
- * DROP EXTENSION ... CASCADE leaves tables that nothing can be settled in:
- * their generated column is gone until bambi_setup() brings it back.
- */
-static void
-look_for_tables(TimestampTz now)
-{
-	Oid			internal = get_namespace_oid("bambi_internal", true);
-	Oid			schema = get_namespace_oid("bambi", true);
-	Oid			history = OidIsValid(schema) ?
-	get_relname_relid("image_generations", schema) : InvalidOid;
-
-	tables_are_there = OidIsValid(internal) &&
-		OidIsValid(get_relname_relid("instance", internal)) &&
-		OidIsValid(history) &&
-		get_attnum(history, "created_at") != InvalidAttrNumber;
-}
-
-bool
-bambi_tables_are_there(void)
-{
-	return bambi_in_transaction(look_for_tables, GetCurrentTimestamp()) &&
-		tables_are_there;
+	if (foreign_because == NULL)
+		bambi_agenda.promotion_at = now;
 }
 
 static int
@@ -218,6 +195,8 @@ turn(TimestampTz now)
 	}
 	if (bambi_agenda.must_read_instance)
 		read_instance(now);
+	if (is_outdated)
+		return;
 	if (is_due(bambi_agenda.adopt_at, now))
 		adopt(now);
 	if (bambi_calls.answered > 0)
@@ -328,6 +307,9 @@ bambi_turn_run(TimestampTz now)
 	mark = bambi_courier_mark();
 	if (bambi_in_transaction(turn, now))
 	{
+		/* the courier keeps the answers for a worker that fits */
+		if (is_outdated)
+			proc_exit(1);
 		if (did_claim)
 			BAMBI_POINT("claim-committed");
 		if (bambi_calls.answered > 0)
@@ -354,7 +336,7 @@ bambi_turn_run(TimestampTz now)
 	if (has_adoption)
 		bambi_agenda.adopt_at = bambi_agenda.claim_at;
 	/* the courier keeps the answers for the next worker */
-	if (!bambi_tables_are_there())
+	if (bambi_gate_is_closed())
 		proc_exit(1);
 	/* if it was they who failed, the next claim will not */
 	if (settle_one_by_one(false, now))

@@ -22,8 +22,5 @@ extern bool bambi_turn_run(TimestampTz now);
 /* Before the first turn: virtual time and the delays of the queue. */
 extern void bambi_turn_begin(TimestampTz now);
 
-/* Whether bambi_setup() has run; false on an error, too. */
-extern bool bambi_tables_are_there(void);
-
 
 #endif							/* BAMBI_TURN_H */

@@ -32,12 +32,15 @@
 #include "courier_settings.h"
 #include "erase.h"
 #include "errands.h"
+#include "gate.h"
 #include "lanes.h"
 #include "maintain.h"
 #include "months.h"
 #include "point.h"
 #include "progress.h"
+#include "promotion.h"
 #include "reseal.h"
+#include "retention.h"
 #include "rotate.h"
 #include "settle.h"
 #include "transaction.h"
@@ -76,7 +79,10 @@ see_what_was_asked(TimestampTz now)
 	if (asked & BAMBI_WAKE_RESEAL)
 		bambi_agenda.reseal_at = now;
 	if (asked & BAMBI_WAKE_MAINTAIN)
+	{
 		bambi_agenda.maintain_at = now;
+		bambi_retention_ask(now);
+	}
 	if (asked & BAMBI_WAKE_MONTHS)
 		bambi_agenda.months_at = now;
 	if (asked & BAMBI_WAKE_ERASE)
@@ -121,10 +127,14 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.check_at);
 	sooner(&deadline, bambi_agenda.delayed_at);
 	sooner(&deadline, bambi_agenda.settle_at);
+	sooner(&deadline, bambi_agenda.promotion_at);
 	sooner(&deadline, bambi_agenda.months_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
 	if (!bambi_agenda.is_paused)
+	{
+		sooner(&deadline, bambi_agenda.retention_at);
 		sooner(&deadline, bambi_agenda.erase_at);
+	}
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
 	{
 		sooner(&deadline, bambi_agenda.errands_at);
@@ -189,8 +199,9 @@ mind_the_clock(TimestampTz now)
 	TimestampTz *const times[] = {
 		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
-		&bambi_agenda.settle_at, &bambi_agenda.months_at,
-		&bambi_agenda.maintain_at, &bambi_agenda.courier_at,
+		&bambi_agenda.settle_at, &bambi_agenda.promotion_at,
+		&bambi_agenda.months_at, &bambi_agenda.maintain_at,
+		&bambi_agenda.retention_at, &bambi_agenda.courier_at,
 		&bambi_agenda.errands_at, &bambi_agenda.reseal_at,
 		&bambi_agenda.cache_at, &bambi_agenda.erase_at
 	};
@@ -219,9 +230,11 @@ run_once(void)
 	bambi_months_run(now);
 	if (bambi_turn_is_needed(now))
 		did_claim = bambi_turn_run(now);
+	bambi_promotion_run(now);
 	if (bambi_settle_has_uncertain())
 		sooner(&bambi_agenda.maintain_at, now + BAMBI_WRITE_OFF_AFTER);
 	bambi_maintain(now);
+	bambi_retention_run(now);
 	bambi_rotation_run(now);
 	bambi_erase_run(now);
 	bambi_errands_run(now);
@@ -323,25 +336,6 @@ set_session(void)
 						PGC_S_OVERRIDE);
 }
 
-static void
-wait_for_tables(void)
-{
-	for (;;)
-	{
-		/* before the look: what is asked for already wakes nobody again */
-		pg_atomic_exchange_u32(&slot->asked, 0);
-		if (bambi_tables_are_there())
-			return;
-		bambi_set_state(BAMBI_WORKER_WAITING);
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (ShutdownRequestPending)
-			proc_exit(1);
-	}
-}
-
 /*
  * What has come back is settled; what still runs, the courier ends and
  * spools, and the next worker adopts.
@@ -370,7 +364,7 @@ bambi_worker_main(Datum arg)
 											  InvalidOid, 0);
 	take_slot();
 	set_session();
-	wait_for_tables();
+	bambi_gate_wait();
 	if (!bambi_in_transaction(become_owner, GetCurrentTimestamp()))
 		proc_exit(1);
 	bambi_calls_initialize();
@@ -381,6 +375,7 @@ bambi_worker_main(Datum arg)
 	bambi_turn_begin(now);
 	bambi_agenda.months_at = now;
 	bambi_agenda.maintain_at = now;
+	bambi_agenda.retention_at = now;
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;
 	bambi_agenda.reseal_at = now;

@@ -46,7 +46,7 @@ is( $other->sql(
 			'bambi_internal') AND nspowner = 'bambi_owner'::regrole"),
 	2, 'whom they have all the same');
 is($other->sql('SELECT bambi_setup()'),
-	'The tables are those of bambi 0.1.0 already; brought months and grants up to date.',
+	'The tables are those of bambi 1.0 already; brought months and grants up to date.',
 	'bambi_setup() finds all in place');
 
 my $rows = 'SELECT (SELECT count(*) FROM bambi.users),

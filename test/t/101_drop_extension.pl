@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use BambiCatalogue;
 use BambiCluster;
 use Test::More;
 
@@ -17,49 +18,9 @@ my $id = $bambi->generate('alice', 'a fawn');
 $bambi->wait_for_status($id, 'succeeded');
 $bambi->sql("DELETE FROM bambi.model_prices WHERE unit LIKE 'partial%'");
 
-# All that the catalogues say of tables and views, whatever the order of
-# columns; of partitions no comments.
-sub catalogue
-{
-	return $bambi->sql(<<'SQL');
-WITH o AS (
-	SELECT c.* FROM pg_class c
-	 WHERE c.relkind IN ('r', 'p', 'v', 'i', 'I')
-	   AND (c.relnamespace IN ('bambi'::regnamespace,
-			'bambi_internal'::regnamespace)
-		OR c.relname LIKE 'bambi\_%'))
-SELECT string_agg(line, E'\n' ORDER BY line) FROM (
-	SELECT concat_ws('|', o.oid::regclass, relkind, relowner::regrole, relacl,
-			relrowsecurity, reloptions, obj_description(o.oid, 'pg_class')) AS line
-	  FROM o
-	UNION ALL
-	SELECT concat_ws('|', o.oid::regclass, pg_get_viewdef(o.oid)) FROM o
-	 WHERE relkind = 'v'
-	UNION ALL
-	SELECT concat_ws('|', o.oid::regclass, attname, format_type(atttypid,
-			atttypmod), attnotnull, attgenerated, attacl,
-			pg_get_expr(adbin, adrelid), CASE WHEN NOT relispartition
-			THEN col_description(o.oid, attnum) END)
-	  FROM o JOIN pg_attribute ON attrelid = o.oid
-	       LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-	 WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v')
-	UNION ALL
-	SELECT concat_ws('|', o.oid::regclass, polname, polcmd,
-			polroles::regrole[], pg_get_expr(polqual, polrelid),
-			pg_get_expr(polwithcheck, polrelid))
-	  FROM o JOIN pg_policy ON polrelid = o.oid
-	UNION ALL
-	SELECT concat_ws('|', o.oid::regclass, pg_get_triggerdef(t.oid))
-	  FROM o JOIN pg_trigger t ON tgrelid = o.oid WHERE NOT tgisinternal
-	UNION ALL
-	SELECT concat_ws('|', o.oid::regclass, pg_get_constraintdef(k.oid))
-	  FROM o JOIN pg_constraint k ON conrelid = o.oid) lines
-SQL
-}
-
 my $rows = "SELECT string_agg(to_jsonb(g)::text, ' ' ORDER BY id)
 	FROM bambi.image_generations g WHERE id = '$id'";
-my $before = catalogue();
+my @before = catalogue($bambi->node, 'bambi');
 my $row = $bambi->sql($rows);
 
 # ---- the extension goes, while a call runs
@@ -67,7 +28,7 @@ my $row = $bambi->sql($rows);
 my $running = $bambi->generate('alice', '[[mock hold]] runs meanwhile');
 $bambi->wait_in_flight(1);
 $bambi->sql('DROP EXTENSION bambi CASCADE');
-isnt(catalogue(), $before, 'something is gone');
+cmp_ok(catalogue($bambi->node, 'bambi'), '<', @before, 'something is gone');
 foreach my $user (qw(alice bob))
 {
 	my ($status, $seen) =
@@ -106,7 +67,8 @@ foreach my $part (
 {
 	like($report, qr/\Q$part\E/, "and tells of the $part");
 }
-is(catalogue(), $before, 'everything is as it was before');
+same_catalogue([ catalogue($bambi->node, 'bambi') ],
+	\@before, 'everything is as it was before');
 is($bambi->sql($rows), $row, 'also the rows');
 like($bambi->sql('SELECT bambi_setup()'), qr/already/, 'that was all');
 is( $bambi->sql("SELECT count(*) FROM bambi.model_prices

@@ -50,12 +50,13 @@ my %key_prefix = (
 	vertex => 'AIza-test-');
 
 # Makes and starts all of it; conf is added to postgresql.conf, mock are
-# options of bambi-mock.
+# options of bambi-mock, install_path is that of another PostgreSQL.
 sub start
 {
 	my ($class, $name, %with) = @_;
 
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		install_path => $with{install_path});
 	my $dir = $node->basedir;
 	my $self = bless { node => $node, dir => $dir, user => {} }, $class;
 

@@ -1,0 +1,2 @@
+-- From 0.9 to 1.0: what CREATE OR REPLACE FUNCTION does not do. The functions
+-- themselves follow.
