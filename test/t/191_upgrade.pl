@@ -120,6 +120,10 @@ my $dump = $node->basedir . '/dump';
 $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('bambi') ],
 	'a dump of it');
 
+$node->safe_psql('postgres', 'CREATE DATABASE another');
+$node->safe_psql('another',
+	'CREATE EXTENSION bambi CASCADE; SELECT bambi_setup()');
+
 # ---- the library is replaced
 
 my $courier = $bambi->courier_pid;
@@ -229,6 +233,13 @@ foreach my $table ('bambi.data_classes', 'bambi.error_codes', @new_tables)
 	next unless seeds('fresh', $table);
 	is(seeds('bambi', $table), seeds('fresh', $table), "so is $table");
 }
+
+is( $node->safe_psql('another', 'BEGIN; ALTER EXTENSION bambi UPDATE;
+		SELECT bambi_setup(); COMMIT'),
+	"Brought the tables of bambi $old to $new.",
+	'both steps in one transaction');
+same_catalogue([ catalogue($node, 'another') ],
+	\@fresh, 'the catalogue is the same');
 
 # ---- a dump of the version before, restored
 
