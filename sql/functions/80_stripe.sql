@@ -240,6 +240,32 @@ COMMENT ON FUNCTION bambi_internal.stripe_is_trouble(text) IS
     'Whether an error is the server''s, so that Stripe shall try again; with '
     'any other it would fail for ever.';
 
+CREATE FUNCTION bambi_internal.stripe_is_erased(
+    customer_id text, by_metadata uuid, by_reference uuid)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- the lock is for REPEATABLE READ, which would not see it
+    PERFORM FROM bambi.users AS u
+      WHERE u.id IN (by_metadata, by_reference) FOR KEY SHARE;
+    RETURN EXISTS (SELECT FROM bambi.users AS u
+                    WHERE u.id IN (by_metadata, by_reference)
+                      AND u.erased_at IS NOT NULL)
+        OR EXISTS (SELECT FROM bambi_internal.stripe_customers AS c
+                        JOIN bambi.users AS u ON u.id = c.user_id
+                    WHERE c.customer_id IN (
+                              stripe_is_erased.customer_id,
+                              bambi_internal.digest_of(
+                                  stripe_is_erased.customer_id))
+                      AND u.erased_at IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.stripe_is_erased(text, uuid, uuid) IS
+    'Whether an event is about somebody who was erased: of that nothing is '
+    'kept but that it came.';
+
 CREATE FUNCTION bambi_internal.stripe_receive(
     payload text, livemode boolean)
 RETURNS text
@@ -289,6 +315,12 @@ BEGIN
     -- another account's customers may be named as that account likes
     IF said IS NULL OR jsonb_typeof(event -> 'account') = 'string' THEN
         failure := 'ignored';
+    ELSIF bambi_internal.stripe_is_erased(
+              told.customer_id, told.by_metadata, told.by_reference) THEN
+        failure := 'ignored';
+        told.object_id := NULL;
+        told.customer_id := NULL;
+        told.subscription_id := NULL;
     ELSIF told.livemode <> livemode THEN
         failure := 'wrong_mode';
     END IF;
@@ -384,7 +416,8 @@ BEGIN
     PERFORM bambi_internal.require_tables();
     IF link_customer.user_id IS NULL OR NOT EXISTS (
            SELECT FROM bambi.users AS u
-            WHERE u.id = link_customer.user_id) THEN
+            WHERE u.id = link_customer.user_id
+              AND u.erased_at IS NULL) THEN
         RAISE EXCEPTION 'user is not known'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -505,7 +538,7 @@ BEGIN
            AND p.proname IN (
                'stripe_id', 'stripe_customer', 'stripe_user',
                'stripe_subscription_facts', 'stripe_facts',
-               'stripe_is_trouble', 'stripe_receive',
+               'stripe_is_trouble', 'stripe_is_erased', 'stripe_receive',
                'stripe_keep_unreadable')
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC',

@@ -236,7 +236,8 @@ DECLARE
     best record;
 BEGIN
     -- waits for whoever is deleting the user
-    PERFORM FROM bambi.users AS u WHERE u.id = "user" FOR KEY SHARE;
+    PERFORM FROM bambi.users AS u
+      WHERE u.id = "user" AND u.erased_at IS NULL FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -290,7 +291,8 @@ AS $$
 BEGIN
     PERFORM bambi_internal.require_tables();
     IF NOT EXISTS (SELECT FROM bambi.users AS u
-                    WHERE u.id = bambi_set_plan.user_id) THEN
+                    WHERE u.id = bambi_set_plan.user_id
+                      AND u.erased_at IS NULL) THEN
         RAISE EXCEPTION 'user is not known'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;

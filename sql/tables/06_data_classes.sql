@@ -81,11 +81,19 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.change_log', 'personal', NULL,
      'old_values new_values changed_by session_role role'),
 
+    ('bambi.consents', 'technical', NULL, 'id user_id'),
+    ('bambi.consents', 'personal', NULL,
+     'purpose granted version created_at'),
+
     ('bambi.data_classes', 'technical', NULL,
      'relation column_name class logged'),
 
     ('bambi.encryption_keys', 'technical', NULL,
      'kid service public_key is_current created_at retired_at'),
+
+    ('bambi.erasure_requests', 'technical', NULL,
+     'id user_id state requested_by requested_at finished_at report horizon '
+     'not_before attempts last_error'),
 
     ('bambi.error_codes', 'technical', NULL,
      'error_code meaning advice ends_as key_effect gives_back_quota '
@@ -136,6 +144,13 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.previews', 'technical', NULL, 'generation_id user_id updated_at'),
     ('bambi.previews', 'content', NULL, 'data'),
 
+    ('bambi.prompts_not_kept', 'technical', NULL, 'user_id'),
+    ('bambi.prompts_not_kept', 'personal', NULL, 'created_at'),
+
+    ('bambi.retention_policies', 'technical', NULL, 'created_at updated_at'),
+    ('bambi.retention_policies', 'technical', 'values',
+     'what keep ends_as pictures keep_prompts description'),
+
     ('bambi.stripe_events', 'technical', NULL,
      'event_id type created livemode api_version object_id user_id '
      'named_by received_at outcome error_code'),
@@ -162,10 +177,11 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.usage_events', 'money', NULL,
      'cost cost_source currency is_estimate charged'),
 
-    ('bambi.users', 'technical', NULL, 'id created_at updated_at'),
+    ('bambi.users', 'technical', NULL,
+     'id created_at updated_at erased_at'),
     ('bambi.users', 'technical', 'values', 'is_active'),
     ('bambi.users', 'personal', NULL, 'last_login_at'),
-    ('bambi.users', 'personal', 'values', 'email'),
+    ('bambi.users', 'personal', 'values', 'email processing_withdrawn_at'),
     ('bambi.users', 'personal', 'name', 'auth_provider auth_provider_id'),
     ('bambi.users', 'secret', 'name', 'password_hash'),
     ('bambi.users', 'usage', NULL,
@@ -174,6 +190,9 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.cache_outbox', 'technical', NULL, 'kind name is_change'),
 
     ('bambi_internal.cache_series', 'technical', NULL, 'only_row series'),
+
+    ('bambi_internal.content_removals', 'technical', NULL,
+     'user_id removed_to passed_by'),
 
     ('bambi_internal.idempotency_keys', 'technical', NULL,
      'user_id generation_id created_at'),
@@ -195,7 +214,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.queue', 'technical', NULL,
      'id user_id configuration_id provider_id turn waits_for attempt tries '
      'deaths claimed_by claimed_at not_before cancel_requested store inputs '
-     'input_bytes'),
+     'input_bytes timeline'),
     ('bambi_internal.queue', 'money', NULL, 'cost_estimate'),
 
     ('bambi_internal.rotation', 'technical', NULL,

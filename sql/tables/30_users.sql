@@ -15,11 +15,18 @@ CREATE TABLE IF NOT EXISTS bambi.users (
     reset_date        timestamptz,
     period_start      timestamptz,
     recent_starts     timestamptz[],
+    processing_withdrawn_at  timestamptz,
+    erased_at         timestamptz,
 
     PRIMARY KEY (id),
     CONSTRAINT user_with_password_has_email CHECK
         (email IS NOT NULL OR password_hash IS NULL),
-    CONSTRAINT usage_count_is_not_negative CHECK (usage_count >= 0)
+    CONSTRAINT usage_count_is_not_negative CHECK (usage_count >= 0),
+    CONSTRAINT erased_user_is_empty CHECK
+        (erased_at IS NULL
+         OR NOT is_active AND auth_provider = 'none'
+            AND num_nonnulls(email, password_hash, auth_provider_id,
+                             last_login_at, processing_withdrawn_at) = 0)
 )
 WITH (autovacuum_vacuum_scale_factor = 0.05);  -- usage_count changes often
 COMMENT ON TABLE bambi.users IS
@@ -54,12 +61,25 @@ COMMENT ON COLUMN bambi.users.period_start IS
 COMMENT ON COLUMN bambi.users.recent_starts IS
     'When the latest generations were reserved, oldest first: as many as the '
     'plan allows in a minute; NULL while it does not limit them.';
+COMMENT ON COLUMN bambi.users.processing_withdrawn_at IS
+    'Since when the user''s consent to processing is withdrawn: no generation '
+    'is taken; NULL: it is not.';
+COMMENT ON COLUMN bambi.users.erased_at IS
+    'When the person was erased. The row stays, as the pseudonym of what was '
+    'paid, and so that nothing can come back under this id; NULL: a person.';
 
 CREATE UNIQUE INDEX IF NOT EXISTS email_is_unique
     ON bambi.users (lower(email));
 CREATE INDEX IF NOT EXISTS user_by_auth_provider
     ON bambi.users (auth_provider, auth_provider_id);
 CREATE INDEX IF NOT EXISTS user_by_usage_count ON bambi.users (usage_count);
+
+-- Names must not live on in what the planner keeps of them.
+ALTER TABLE bambi.users
+    ALTER email SET STATISTICS 0,
+    ALTER password_hash SET STATISTICS 0,
+    ALTER auth_provider_id SET STATISTICS 0;
+ALTER INDEX bambi.email_is_unique ALTER COLUMN 1 SET STATISTICS 0;
 
 -- The one rule of whether a user's count is that of the present period;
 -- inlined where it is called.
@@ -94,5 +114,6 @@ DROP POLICY IF EXISTS service_reads ON bambi.users;
 CREATE POLICY service_reads ON bambi.users
     FOR SELECT TO bambi_service USING (true);
 GRANT SELECT (id, email, created_at, updated_at, last_login_at, is_active,
-              usage_count, reset_date, period_start)
+              usage_count, reset_date, period_start,
+              processing_withdrawn_at)
     ON bambi.users TO bambi_user, bambi_service;  -- for bambi_account

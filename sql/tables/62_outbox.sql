@@ -34,6 +34,8 @@ COMMENT ON COLUMN bambi_internal.outbox.last_error IS
 
 CREATE INDEX IF NOT EXISTS outbox_when_due
     ON bambi_internal.outbox (not_before NULLS FIRST, id);
+CREATE INDEX IF NOT EXISTS outbox_of_user
+    ON bambi_internal.outbox (user_id);
 CREATE INDEX IF NOT EXISTS outbox_of_configuration
     ON bambi_internal.outbox ((errand->>'configuration'))
     WHERE errand->>'kind' = 'validate';

@@ -103,6 +103,7 @@ AS $$
                                    (s.past_due_since + grace)) l (at)
              WHERE l.at > now())
       FROM @extschema@.bambi_account a
+           JOIN bambi.users u ON u.id = a.user_id AND u.erased_at IS NULL
            LEFT JOIN bambi.subscriptions s ON s.user_id = a.user_id
      WHERE a.user_id = $1
 $$;

@@ -221,8 +221,8 @@ COMMENT ON COLUMN @extschema@.bambi_changes.id IS
 COMMENT ON COLUMN @extschema@.bambi_changes.user_id IS
     'Your id; NULL: a row that is nobody''s.';
 COMMENT ON COLUMN @extschema@.bambi_changes.table_name IS
-    'users, api_configurations, subscriptions; plans, stripe_prices, '
-    'api_providers, models, model_prices.';
+    'users, api_configurations, subscriptions; plans, retention_policies, '
+    'stripe_prices, api_providers, models, model_prices.';
 COMMENT ON COLUMN @extschema@.bambi_changes.row_key IS
     'Id of the row; of a plan its plan_type.';
 COMMENT ON COLUMN @extschema@.bambi_changes.operation IS

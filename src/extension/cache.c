@@ -466,6 +466,12 @@ bambi_cache_answered(BambiFrame *frame)
 	}
 }
 
+bool
+bambi_cache_is_writing(void)
+{
+	return state == CACHE_WRITING;
+}
+
 void
 bambi_cache_lost(TimestampTz now)
 {

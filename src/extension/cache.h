@@ -26,6 +26,9 @@ extern void bambi_cache_try_again(TimestampTz now);
 /* The courier's word.  Takes over the frame's memory. */
 extern void bambi_cache_answered(BambiFrame *frame);
 
+/* Whether values are on their way to Redis. */
+extern bool bambi_cache_is_writing(void);
+
 /* The courier is gone, and its connection with it. */
 extern void bambi_cache_lost(TimestampTz now);
 

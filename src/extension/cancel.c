@@ -3,7 +3,8 @@
  * cancel.c
  *		bambi_cancel: the owner wants this generation no more.
  *
- * The queue row is the mutex of a pending generation, so it is locked first;
+ * The user's row is locked first, as by all who want it in the end: the count
+ * goes back there.  The queue row is the mutex of a pending generation;
  * the worker passes it by meanwhile (rule D12) and is told when the lock is
  * gone.  What was not claimed ends here.  What was claimed is the worker's:
  * it aborts the call if no byte was sent, and lets it end otherwise, because
@@ -99,7 +100,7 @@ cancel(PG_FUNCTION_ARGS)
 	pg_uuid_t	user;
 	Pending		pending;
 
-	bambi_require_user(&user);
+	bambi_lock_user(&user);
 	pending.values[0] = UUIDPGetDatum(id);
 	pending.values[1] = UUIDPGetDatum(&user);
 	pending.values[2] = TimestampTzGetDatum(GetCurrentTimestamp());

@@ -104,15 +104,27 @@ bambi_require_identity(pg_uuid_t *user)
 		bambi_refuse_not_signed_in();
 }
 
-void
-bambi_require_user(pg_uuid_t *user)
+static void
+require(pg_uuid_t *user, BambiStatement *statement)
 {
 	Datum		values[1];
 
 	bambi_require_identity(user);
 	values[0] = UUIDPGetDatum(user);
-	if (bambi_execute(&bambi_client_active_user, values, NULL) == 0)
+	if (bambi_execute(statement, values, NULL) == 0)
 		bambi_refuse_not_signed_in();
+}
+
+void
+bambi_require_user(pg_uuid_t *user)
+{
+	require(user, &bambi_client_active_user);
+}
+
+void
+bambi_lock_user(pg_uuid_t *user)
+{
+	require(user, &bambi_client_lock_user);
 }
 
 Datum

@@ -49,6 +49,7 @@ enum
 };
 
 PG_FUNCTION_INFO_V1(bambi_image_url);
+PG_FUNCTION_INFO_V1(bambi_export_link);
 
 static bool
 is_long(int64 amount, int64 in_a_year)
@@ -151,6 +152,13 @@ link_to_store(int64 seconds)
 	return url;
 }
 
+/* Whether the store's pictures are handed out by this database. */
+static bool
+is_ours(const char *store)
+{
+	return strcmp(store, "database") == 0 || strcmp(store, "filesystem") == 0;
+}
+
 /* Arguments: id uuid (of an image or a generation), expires interval. */
 static Datum
 image_url(PG_FUNCTION_ARGS)
@@ -178,7 +186,7 @@ image_url(PG_FUNCTION_ARGS)
 					 "Ask for a link that expires.");
 	if (seconds == 0)
 		return bambi_return_text(url);
-	if (strcmp(store, "database") == 0 || strcmp(store, "filesystem") == 0)
+	if (is_ours(store))
 		return bambi_return_text(link_to_us(&user, seconds));
 	return bambi_return_text(link_to_store(seconds));
 }
@@ -187,4 +195,31 @@ Datum
 bambi_image_url(PG_FUNCTION_ARGS)
 {
 	return bambi_client_call(image_url, fcinfo);
+}
+
+/* Arguments: image uuid, user uuid, ends_at timestamptz. */
+static Datum
+export_link(PG_FUNCTION_ARGS)
+{
+	Datum		values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	int64		seconds = (PG_GETARG_TIMESTAMPTZ(2) - GetCurrentTimestamp()) /
+	USECS_PER_SEC;
+	char	   *store;
+
+	fcinfo->isnull = true;
+	if (bambi_execute(&bambi_picture_to_link, values, NULL) == 0)
+		return (Datum) 0;
+	store = bambi_result_text(0, STORE);
+	if (is_ours(store) && bambi_link_url[0] == '\0')
+		return (Datum) 0;
+	fcinfo->isnull = false;
+	return bambi_return_text(is_ours(store) ?
+							 link_to_us(PG_GETARG_UUID_P(1), seconds) :
+							 link_to_store(seconds));
+}
+
+Datum
+bambi_export_link(PG_FUNCTION_ARGS)
+{
+	return bambi_client_call(export_link, fcinfo);
 }

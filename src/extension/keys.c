@@ -498,7 +498,7 @@ replace_key(PG_FUNCTION_ARGS)
 	char		nulls[8] = "       ";
 	TimestampTz now = GetCurrentTimestamp();
 
-	bambi_require_user(&sealing.user);
+	bambi_lock_user(&sealing.user);
 	require_not_removed(lock_configuration(id, &sealing.user, &sealing.slug,
 										   &sealing.needs_key));
 	read_sealing(&sealing);
@@ -547,7 +547,7 @@ remove_key(PG_FUNCTION_ARGS)
 	char	   *slug;
 	bool		needs_key;
 
-	bambi_require_user(&user);
+	bambi_lock_user(&user);
 	(void) lock_configuration(id, &user, &slug, &needs_key);
 
 	values[0] = UUIDPGetDatum(id);

@@ -35,8 +35,8 @@ queue_key_checks(TimestampTz now)
 		sooner(&bambi_agenda.maintain_at, in_ms(now, AGAIN_MS));
 }
 
-static uint64
-write_off(TimestampTz now)
+uint64
+bambi_write_off(TimestampTz now)
 {
 	Datum		values[] = {
 		TimestampTzGetDatum(now - BAMBI_WRITE_OFF_AFTER), TimestampTzGetDatum(now)
@@ -52,7 +52,7 @@ maintain(TimestampTz now)
 	Datum		oldest;
 	uint64		written_off;
 
-	written_off = write_off(now);
+	written_off = bambi_write_off(now);
 	if (written_off > 0)
 		ereport(LOG,
 				(errmsg("bambi wrote off " UINT64_FORMAT
@@ -98,7 +98,7 @@ maintain_now(PG_FUNCTION_ARGS)
 		ereport(WARNING,
 				(errmsg("not all months ahead could be made"),
 				 errdetail("Something is in the way, mostly a lock; the worker tries again.")));
-	while ((count = write_off(now)) > 0)
+	while ((count = bambi_write_off(now)) > 0)
 		written_off += count;
 	bambi_wake_at_commit(BAMBI_WAKE_MAINTAIN);
 	PG_RETURN_INT64(written_off);

@@ -19,5 +19,7 @@
  */
 extern void bambi_maintain(TimestampTz now);
 
+/* Writes off some; gives how many.  SPI is connected. */
+extern uint64 bambi_write_off(TimestampTz now);
 
 #endif							/* BAMBI_MAINTAIN_H */

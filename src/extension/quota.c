@@ -82,6 +82,16 @@ bambi_quota_read(BambiQuota *quota, TimestampTz now)
 	quota->models = pointer(11);
 	if (quota->models)
 		quota->models = DatumGetArrayTypeP(PointerGetDatum(quota->models));
+	quota->is_withdrawn = DatumGetBool(bambi_result(0, 12, &is_null));
+}
+
+void
+bambi_quota_require_consent(const BambiQuota *quota)
+{
+	if (quota->is_withdrawn)
+		bambi_refuse(BAMBI_FORBIDDEN, "consent to processing is withdrawn",
+					 "No generation begins without it.",
+					 "Call bambi_consent('processing', true, ...) to grant it again.");
 }
 
 /*
@@ -198,6 +208,7 @@ bambi_quota_refuse(const pg_uuid_t *user)
 	bambi_quota_read(&quota, now);
 	if (!quota.is_active)
 		bambi_refuse_not_signed_in();
+	bambi_quota_require_consent(&quota);
 
 	used = number(USED);
 	if (quota.is_limited && used >= quota.limit)

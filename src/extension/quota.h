@@ -16,6 +16,7 @@
 typedef struct BambiQuota
 {
 	bool		is_active;		/* the user */
+	bool		is_withdrawn;	/* the consent to processing */
 	bool		has_reset;
 	TimestampTz reset;			/* users.reset_date */
 	char	   *plan;			/* plans.plan_type */
@@ -34,7 +35,7 @@ typedef struct BambiQuota
 	ArrayType  *models;			/* plans.models, NULL: any; lent as results */
 } BambiQuota;
 
-#define BAMBI_QUOTA_COLUMNS	11
+#define BAMBI_QUOTA_COLUMNS	12
 
 /* Reads the columns above from row 0 of the last result. */
 extern void bambi_quota_read(BambiQuota *quota, TimestampTz now);
@@ -56,6 +57,9 @@ extern bool bambi_quota_begin_period(const pg_uuid_t *user, TimestampTz now);
 /* Takes back what this transaction has just reserved, as if it had not. */
 extern void bambi_quota_unreserve(const pg_uuid_t *user,
 								  const BambiQuota *quota);
+
+/* Refuses who does not consent to processing. */
+extern void bambi_quota_require_consent(const BambiQuota *quota);
 
 /* Why a reservation took nothing. */
 extern void bambi_quota_refuse(const pg_uuid_t *user)

@@ -39,7 +39,8 @@ enum
 	PARAMETERS,
 	KEY_IS_USABLE,
 	CONFIGURATION,
-	HAS_BUDGET
+	HAS_BUDGET,
+	PROMPT_IS_GONE
 };
 
 /* What of the locked row is needed when others have been read. */
@@ -98,6 +99,10 @@ require_possible(const BambiQuota *quota)
 		bambi_refuse(BAMBI_WRONG_STATE, "generation cannot be retried",
 					 psprintf("It is %s; only what is failed, uncertain or held can be.",
 							  status), NULL);
+	if (truth(PROMPT_IS_GONE))
+		bambi_refuse(BAMBI_WRONG_STATE, "prompt was not kept",
+					 "Prompts are not kept, or not for as long: see bambi_retention.",
+					 "Call bambi_generate with the prompt again.");
 	if (!truth(MODEL_IS_USABLE))
 		bambi_refuse(BAMBI_NOT_FOUND, "model does not exist",
 					 psprintf("Model \"%s\" is not offered any more.",
@@ -122,16 +127,13 @@ lock(Again *again)
 	values[1] = UUIDPGetDatum(&again->user);
 	values[2] = TimestampTzGetDatum(again->now);
 	bambi_wake_at_commit(BAMBI_WAKE_UNLOCK);
+	bambi_lock_user(&again->user);
 	(void) bambi_execute(&bambi_client_lock_queued, values, NULL);
 	if (bambi_execute(&bambi_client_lock_for_retry, values, NULL) == 0)
-	{
-		bambi_require_user(&again->user);
 		bambi_refuse(BAMBI_NOT_FOUND, "generation does not exist", NULL,
 					 "See bambi_generations for yours.");
-	}
 	read_row(again);
-	if (!again->quota.is_active)
-		bambi_refuse_not_signed_in();
+	bambi_quota_require_consent(&again->quota);
 	require_possible(&again->quota);
 }
 
@@ -189,7 +191,6 @@ retry(PG_FUNCTION_ARGS)
 	Again		again = {.now = GetCurrentTimestamp()};
 
 	again.id = bambi_uuid_argument(fcinfo, 0, "id");
-	bambi_require_identity(&again.user);
 	lock(&again);
 	reserve(&again);
 	requeue(&again);

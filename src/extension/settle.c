@@ -22,6 +22,7 @@
 #include "progress.h"
 #include "settle.h"
 #include "shmem.h"
+#include "statements_personal.h"
 #include "statements_worker.h"
 #include "uuid.h"
 
@@ -188,6 +189,22 @@ read_image_row(Batch *batch, SPITupleTable *table, uint64 row)
 }
 
 /*
+ * Nothing has the pictures of an answer that came too late; where its user is
+ * gone, nothing ever will.
+ */
+static void
+forsake(const BambiCall *call)
+{
+	Datum		values[] = {
+		UUIDPGetDatum(&call->user), PointerGetDatum(call->outcome)
+	};
+
+	if (call->result == RESULT_SUCCEEDED &&
+		bambi_execute(&bambi_personal_forsake, values, NULL) > 0)
+		bambi_agenda.errands_at = GetCurrentTimestamp();
+}
+
+/*
  * Calls that a statement did not touch are either locked by somebody, and
  * wait, or their claim is over, and nothing is left to do.  Those that wait
  * are put off at once, not at commit, so that a claim of the same transaction
@@ -198,6 +215,7 @@ sort_out(BambiCall **calls, int count)
 {
 	Datum		values[4];
 	uint64		rows;
+	int			first_ended = ended_count;
 
 	if (count == 0)
 		return;
@@ -219,6 +237,8 @@ sort_out(BambiCall **calls, int count)
 		else
 			ended[ended_count++] = calls[i];
 	}
+	for (int i = first_ended; i < ended_count; i++)
+		forsake(ended[i]);
 }
 
 static void

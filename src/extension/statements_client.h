@@ -12,6 +12,7 @@
 #include "statements.h"
 
 extern BambiStatement bambi_client_active_user;
+extern BambiStatement bambi_client_lock_user;
 
 extern BambiStatement bambi_client_quota;
 extern BambiStatement bambi_client_reserve;

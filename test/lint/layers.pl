@@ -273,7 +273,7 @@ rule('adapters need no network, clock or file descriptor',
 	needed(
 		sub {
 			$_[0] =~ m{^src/courier/(?:.*/)?(providers|stores|keyservices)/}
-			  && $_[0] !~ m{/(keyservices/pem|stores/filesystem)\.o$};
+			  && $_[0] !~ m{/(keyservices/pem|stores/(filesystem|directory|file))\.o$};
 		},
 		sub { $_[0] =~ $outside }));
 
