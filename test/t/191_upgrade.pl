@@ -104,6 +104,7 @@ $bambi->sql(
 	"DELETE FROM bambi.model_prices WHERE unit LIKE 'partial%'",
 	"UPDATE bambi.error_codes SET advice = 'Ask us.'
 		WHERE error_code = 'written_off'");
+$bambi->sql('ANALYZE');
 my $prices = $bambi->sql('SELECT count(*) FROM bambi.model_prices');
 my %was_there = map { $_ => 1 } split /\n/,
   $bambi->sql("SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'p')
@@ -202,6 +203,11 @@ is( $bambi->sql("SELECT advice FROM bambi.error_codes
 		WHERE error_code = 'written_off'"),
 	'Ask us.', 'nor a text that the operator changed');
 like($bambi->sql('SELECT bambi_setup()'), qr/already/, 'that was all');
+
+is( $bambi->sql('SELECT count(*) FROM pg_statistic s
+		JOIN pg_attribute a ON a.attrelid = starelid AND attnum = staattnum
+		WHERE attstattarget = 0'),
+	0, 'the planner keeps nothing of what it is to keep nothing of');
 
 # ---- all is as if made anew
 

@@ -1,2 +1,25 @@
 -- Tables of 0.9 on their way to 1.0: what CREATE ... IF NOT EXISTS passes by.
 -- All files of tables are run after this one.
+
+ALTER TABLE bambi.users
+    ADD COLUMN IF NOT EXISTS processing_withdrawn_at timestamptz,
+    ADD COLUMN IF NOT EXISTS erased_at timestamptz,
+    DROP CONSTRAINT IF EXISTS erased_user_is_empty,
+    ADD CONSTRAINT erased_user_is_empty CHECK
+        (erased_at IS NULL
+         OR NOT is_active AND auth_provider = 'none'
+            AND num_nonnulls(email, password_hash, auth_provider_id,
+                             last_login_at, processing_withdrawn_at) = 0);
+
+-- What is queued was queued here.
+ALTER TABLE bambi_internal.queue
+    ADD COLUMN IF NOT EXISTS timeline integer NOT NULL
+        DEFAULT bambi_internal.timeline();
+
+-- SET STATISTICS 0 leaves what was gathered before.
+DELETE FROM pg_catalog.pg_statistic s
+ USING pg_catalog.pg_attribute a
+ WHERE a.attrelid = s.starelid AND a.attnum = s.staattnum
+   AND (a.attrelid = 'bambi.users'::regclass
+        AND a.attname IN ('email', 'password_hash', 'auth_provider_id')
+        OR a.attrelid = 'bambi.email_is_unique'::regclass);
