@@ -139,6 +139,14 @@ BEGIN
      WHERE o.user_id = "user" AND o.errand ->> 'kind' = 'validate';
     GET DIAGNOSTICS gone = ROW_COUNT;
     report := bambi_internal.report_place(report, 'outbox', gone, 0);
+    DELETE FROM bambi.prompts_not_kept AS n WHERE n.user_id = "user";
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    report := bambi_internal.report_place(report, 'prompts_not_kept', gone,
+                                          0);
+    DELETE FROM bambi_internal.content_removals AS r WHERE r.user_id = "user";
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    report := bambi_internal.report_place(report, 'content_removals', gone,
+                                          0);
     DELETE FROM bambi.budgets AS b WHERE b.user_id = "user";
     GET DIAGNOSTICS gone = ROW_COUNT;
     report := bambi_internal.report_place(report, 'budgets', gone, 0);
@@ -236,6 +244,12 @@ BEGIN
     UNION ALL
     SELECT 'budgets', count(*)
       FROM bambi.budgets AS b WHERE b.user_id = "user"
+    UNION ALL
+    SELECT 'prompts_not_kept', count(*)
+      FROM bambi.prompts_not_kept AS n WHERE n.user_id = "user"
+    UNION ALL
+    SELECT 'content_removals', count(*)
+      FROM bambi_internal.content_removals AS r WHERE r.user_id = "user"
     UNION ALL
     SELECT 'subscriptions', count(*)
       FROM bambi.subscriptions AS s WHERE s.user_id = "user"

@@ -42,6 +42,16 @@ ALTER FUNCTION bambi_internal.wake_worker() OWNER TO bambi_owner;
 COMMENT ON FUNCTION bambi_internal.wake_worker() IS
     'At commit, has the worker read bambi_internal.instance anew.';
 
+CREATE FUNCTION bambi_internal.void_catalogue_caches()
+RETURNS trigger
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'bambi_void_catalogue_caches';
+REVOKE ALL ON FUNCTION bambi_internal.void_catalogue_caches() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.void_catalogue_caches() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.void_catalogue_caches() IS
+    'Trigger of providers, models, prices and plans: has every session forget '
+    'what it has read of them, once the change is committed.';
+
 CREATE FUNCTION bambi_internal.tell_worker()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

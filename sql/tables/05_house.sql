@@ -57,6 +57,34 @@ COMMENT ON FUNCTION bambi_internal.refuse_write() IS
     'a write is refused for want of a privilege, 42501 and 403 over HTTP, '
     'without it for the shape of the view, 55000 and 500.';
 
+-- Before a statement, since what a function reads while it runs may never be
+-- committed, and TRUNCATE has no rows; after each row, since what a logical
+-- replication applies is no statement. ALWAYS, for where a session or a
+-- subscription plays the replica.
+CREATE OR REPLACE FUNCTION bambi_internal.void_caches_of(catalogue regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format(
+        'CREATE OR REPLACE TRIGGER void_caches '
+        'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s '
+        'EXECUTE FUNCTION bambi_internal.void_catalogue_caches()', catalogue);
+    EXECUTE format(
+        'CREATE OR REPLACE TRIGGER void_caches_of_rows '
+        'AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW '
+        'EXECUTE FUNCTION bambi_internal.void_catalogue_caches()', catalogue);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER void_caches, '
+                   'ENABLE ALWAYS TRIGGER void_caches_of_rows', catalogue);
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.void_caches_of(regclass) IS
+    'Gives a table of the catalogue the triggers that have sessions forget '
+    'what they have read of it.';
+
+ALTER FUNCTION bambi_internal.void_caches_of(regclass) OWNER TO bambi_owner;
+REVOKE ALL ON FUNCTION bambi_internal.void_caches_of(regclass) FROM PUBLIC;
 ALTER FUNCTION bambi_internal.revoke_default_privileges(regclass)
     OWNER TO bambi_owner;
 ALTER FUNCTION bambi_internal.set_updated_at() OWNER TO bambi_owner;

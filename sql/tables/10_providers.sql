@@ -76,6 +76,8 @@ CREATE OR REPLACE TRIGGER tell_worker_of_limits
     ON bambi.api_providers
     EXECUTE FUNCTION bambi_internal.tell_worker();
 
+SELECT bambi_internal.void_caches_of('bambi.api_providers');
+
 ALTER TABLE bambi.api_providers OWNER TO bambi_owner;
 ALTER TABLE bambi.api_providers ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.api_providers');

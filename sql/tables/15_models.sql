@@ -85,6 +85,8 @@ CREATE OR REPLACE TRIGGER date_the_change
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
 
+SELECT bambi_internal.void_caches_of('bambi.models');
+
 ALTER TABLE bambi.models OWNER TO bambi_owner;
 ALTER TABLE bambi.models ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.models');

@@ -83,6 +83,8 @@ COMMENT ON COLUMN bambi.model_prices.valid_to IS
 COMMENT ON COLUMN bambi.model_prices.source IS
     'Where it was read, and when.';
 
+SELECT bambi_internal.void_caches_of('bambi.model_prices');
+
 ALTER TABLE bambi.model_prices OWNER TO bambi_owner;
 ALTER TABLE bambi.model_prices ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.model_prices');

@@ -119,6 +119,8 @@ CREATE OR REPLACE TRIGGER tell_worker_of_limits
     AFTER INSERT OR UPDATE OF max_in_flight ON bambi.plans
     EXECUTE FUNCTION bambi_internal.tell_worker();
 
+SELECT bambi_internal.void_caches_of('bambi.plans');
+
 ALTER TABLE bambi.plans OWNER TO bambi_owner;
 ALTER TABLE bambi.plans ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.plans');

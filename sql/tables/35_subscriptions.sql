@@ -82,6 +82,11 @@ CREATE OR REPLACE TRIGGER date_the_change
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
     EXECUTE FUNCTION bambi_internal.set_updated_at();
 
+-- Names must not live on in what the planner keeps of them.
+ALTER TABLE bambi.subscriptions
+    ALTER stripe_customer_id SET STATISTICS 0,
+    ALTER stripe_subscription_id SET STATISTICS 0;
+
 ALTER TABLE bambi.subscriptions OWNER TO bambi_owner;
 ALTER TABLE bambi.subscriptions ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.subscriptions');

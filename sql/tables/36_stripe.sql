@@ -123,6 +123,14 @@ CREATE INDEX IF NOT EXISTS stripe_event_trouble
 CREATE INDEX IF NOT EXISTS stripe_event_age
     ON bambi.stripe_events (created, event_id);
 
+-- Names must not live on in what the planner keeps of them.
+ALTER TABLE bambi.stripe_events
+    ALTER event_id SET STATISTICS 0,
+    ALTER object_id SET STATISTICS 0,
+    ALTER customer_id SET STATISTICS 0,
+    ALTER subscription_id SET STATISTICS 0,
+    ALTER facts SET STATISTICS 0;
+
 ALTER TABLE bambi.stripe_events OWNER TO bambi_owner;
 ALTER TABLE bambi.stripe_events ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.stripe_events');
@@ -151,6 +159,9 @@ COMMENT ON COLUMN bambi_internal.stripe_customers.events IS
 
 CREATE INDEX IF NOT EXISTS stripe_customer_user
     ON bambi_internal.stripe_customers (user_id);
+
+ALTER TABLE bambi_internal.stripe_customers
+    ALTER customer_id SET STATISTICS 0;  -- as above
 
 ALTER TABLE bambi_internal.stripe_customers OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.stripe_customers ENABLE ROW LEVEL SECURITY;

@@ -21,7 +21,9 @@ CREATE TABLE IF NOT EXISTS bambi.generation_inputs (
     CONSTRAINT input_is_in_one_place CHECK
         (data IS NULL OR storage_path IS NULL)
 );
-ALTER TABLE bambi.generation_inputs ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE bambi.generation_inputs
+    ALTER data SET STORAGE EXTERNAL,
+    ALTER data SET STATISTICS 0;
 COMMENT ON TABLE bambi.generation_inputs IS
     'Pictures that bambi_edit was given. Their bytes go when the generation '
     'has succeeded or was cancelled; what they were stays.';
@@ -103,7 +105,9 @@ CREATE UNLOGGED TABLE IF NOT EXISTS bambi.previews (
         FOREIGN KEY (generation_id, user_id)
         REFERENCES bambi.image_generations (id, user_id) ON DELETE CASCADE
 );
-ALTER TABLE bambi.previews ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE bambi.previews
+    ALTER data SET STORAGE EXTERNAL,
+    ALTER data SET STATISTICS 0;
 COMMENT ON TABLE bambi.previews IS
     'The newest preview of each streamed generation that runs; read by '
     'bambi_preview().';

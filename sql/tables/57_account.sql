@@ -19,7 +19,10 @@ SELECT u.id AS user_id,
        p.max_waiting,
        p.max_in_flight,
        (SELECT count(*)::integer FROM bambi_internal.queue q
-         WHERE q.user_id = u.id AND q.claimed_by IS NOT NULL) AS in_flight,
+         WHERE q.user_id = u.id
+           -- for queue_of_user
+           AND q.user_id >= '00000000-0000-0000-0000-000000000000'
+           AND q.claimed_by IS NOT NULL) AS in_flight,
        p.max_pictures,
        p.models,
        p.store,

@@ -115,7 +115,9 @@ CREATE TABLE IF NOT EXISTS bambi.image_data (
         FOREIGN KEY (image_id, user_id)
         REFERENCES bambi.images (id, user_id) ON DELETE CASCADE
 );
-ALTER TABLE bambi.image_data ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE bambi.image_data
+    ALTER data SET STORAGE EXTERNAL,
+    ALTER data SET STATISTICS 0;
 COMMENT ON TABLE bambi.image_data IS
     'The database store: files of images. Read by bambi_image().';
 COMMENT ON COLUMN bambi.image_data.image_id IS

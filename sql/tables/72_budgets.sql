@@ -92,8 +92,8 @@ GRANT EXECUTE ON FUNCTION bambi_internal.budget_period(text, timestamptz)
     TO bambi_user, bambi_service;
 
 -- The period of a plan is that of the quota, and has nothing spent where it
--- has ended and nobody asked since.  The pair of user and id is for the index
--- events_of_user: of the id alone the primary key would have everybody's.
+-- has ended and nobody asked since.  By the bound on the id alone, months
+-- before it are left out.
 CREATE OR REPLACE VIEW @extschema@.bambi_budgets
 WITH (security_invoker = true) AS
 SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
@@ -122,8 +122,7 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
                   count(*) FILTER (WHERE e.cost IS NULL) AS unpriced
              FROM bambi.usage_events e
             WHERE e.user_id = b.user_id
-              AND (e.user_id, e.id)
-                  >= (b.user_id, @extschema@.bambi_uuid_floor(b.since))
+              AND e.id >= @extschema@.bambi_uuid_floor(b.since)
               AND e.currency = b.currency
               AND (b.configuration_id IS NULL
                    OR e.configuration_id = b.configuration_id)) s
@@ -132,6 +131,8 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
                   count(*) FILTER (WHERE w.cost_estimate IS NULL) AS unpriced
              FROM bambi_internal.queue w
             WHERE w.user_id = b.user_id
+              -- for queue_of_user
+              AND w.user_id >= '00000000-0000-0000-0000-000000000000'
               AND (b.configuration_id IS NULL
                    OR w.configuration_id = b.configuration_id)) q
        CROSS JOIN LATERAL (

@@ -270,6 +270,7 @@ stage_ended(Runner *runner, Next next)
 	ArchiveErrand *errand = runner->owner;
 	const Stage *stage = errand->stage;
 
+	POINT("archive-stage-ended");
 	exchange_clear_reply(&runner->x);
 	if (next != NEXT_DONE || (stage->take != NULL && !stage->take(errand)))
 	{

@@ -3,8 +3,8 @@
  * generate.c
  *		bambi_generate and bambi_edit: from a call to a row in the queue.
  *
- * Three statements do it: one reads all that decides, one reserves, and so
- * locks the user's row, one queues behind what is queued of the user's by then.
+ * Three statements do it: one reads all that decides and is the user's (the
+ * catalogue keeps the rest in memory), one reserves, and so locks the user's row, one queues behind what is queued of the user's by then.
  * Where there is a budget, a fourth one judges what that has come to.
  * Pictures to edit are kept beside what was queued, before the commit.
  * An idempotency key takes some more, so that of two sessions that ask the
@@ -143,6 +143,7 @@ set_values(const Call *call, const pg_uuid_t *id, TimestampTz period,
 {
 	const BambiRequest *request = &call->request;
 	const BambiEditInputs *inputs = call->inputs;
+	const BambiPlan *plan = request->quota.plan;
 
 	memset(nulls, ' ', QUEUE_VALUES);
 	values[0] = UUIDPGetDatum(&request->user);
@@ -152,16 +153,19 @@ set_values(const Call *call, const pg_uuid_t *id, TimestampTz period,
 	values[5] = UUIDPGetDatum(request->paid_with);
 	if (request->paid_with == NULL)
 		nulls[5] = 'n';
-	values[6] = UUIDPGetDatum(request->model);
+	values[6] = UUIDPGetDatum(&request->offer->id);
 	values[7] = PointerGetDatum(request->prompt);
 	values[8] = JsonbPGetDatum(request->parameters);
 	values[9] = NumericGetDatum(request->estimate);
 	if (request->estimate == NULL)
 		nulls[9] = 'n';
-	values[10] = CStringGetTextDatum(request->quota.plan);
+	if (plan->store)
+		values[10] = CStringGetTextDatum(plan->store);
+	else
+		nulls[10] = 'n';
 	values[11] = Int64GetDatum(bambi_virtual_time());
-	values[12] = Int64GetDatum(bambi_turn_step(request->quota.weight));
-	values[13] = UUIDPGetDatum(request->provider);
+	values[12] = Int64GetDatum(bambi_turn_step(plan->weight));
+	values[13] = UUIDPGetDatum(&request->offer->provider);
 	values[14] = Int16GetDatum(inputs ? inputs->count + inputs->has_mask : 0);
 	values[15] = Int32GetDatum(inputs ? inputs->kept_bytes : 0);
 }

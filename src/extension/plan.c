@@ -104,9 +104,9 @@ allows_model(const BambiQuota *quota, const BambiModel *model)
 	bool	   *nulls;
 	int			count;
 
-	if (quota->models == NULL)
+	if (quota->plan->models == NULL)
 		return true;
-	deconstruct_array(quota->models, TEXTOID, -1, false, TYPALIGN_INT,
+	deconstruct_array(quota->plan->models, TEXTOID, -1, false, TYPALIGN_INT,
 					  &patterns, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
@@ -125,16 +125,17 @@ bambi_plan_require(const BambiQuota *quota, const BambiModel *model,
 
 	if (!allows_model(quota, model))
 		bambi_refuse(BAMBI_FORBIDDEN, "the plan does not allow this model",
-					 psprintf("Plan \"%s\" has no \"%s\".", quota->plan,
+					 psprintf("Plan \"%s\" has no \"%s\".", quota->plan->type,
 							  model->name),
 					 "See bambi_account.models for those that it has, or take a larger plan.");
-	if (quota->max_pictures == 0)
+	if (quota->plan->max_pictures == 0)
 		return;
 	pictures = bambi_parameters_count(model, parameters);
-	if (pictures > quota->max_pictures)
+	if (pictures > quota->plan->max_pictures)
 		bambi_refuse(BAMBI_FORBIDDEN,
 					 "the plan does not allow so many pictures",
 					 psprintf("Plan \"%s\" allows %d in one generation, and \"n\" is %d.",
-							  quota->plan, quota->max_pictures, pictures),
+							  quota->plan->type, quota->plan->max_pictures,
+							  pictures),
 					 "Ask for fewer, or take a larger plan.");
 }

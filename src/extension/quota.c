@@ -29,26 +29,6 @@ enum
 	ROOM_AT
 };
 
-/* 0 for NULL. */
-static int32
-number(int column)
-{
-	bool		is_null;
-	Datum		value = bambi_result(0, column, &is_null);
-
-	return is_null ? 0 : DatumGetInt32(value);
-}
-
-/* Of the last result; NULL for NULL. */
-static void *
-pointer(int column)
-{
-	bool		is_null;
-	Datum		value = bambi_result(0, column, &is_null);
-
-	return is_null ? NULL : DatumGetPointer(value);
-}
-
 static TimestampTz
 time_or(int column, TimestampTz otherwise)
 {
@@ -66,23 +46,18 @@ bambi_quota_read(BambiQuota *quota, TimestampTz now)
 	quota->is_active = DatumGetBool(bambi_result(0, 1, &is_null));
 	quota->reset = DatumGetTimestampTz(bambi_result(0, 2, &is_null));
 	quota->has_reset = !is_null;
-	quota->plan = bambi_result_text(0, 3);
-	quota->limit = DatumGetInt32(bambi_result(0, 4, &is_null));
-	quota->is_limited = !is_null;
-	quota->period = pointer(5);
-	quota->weight = number(6);
+	quota->plan = bambi_catalogue_plan(bambi_result_text(0, 3), now);
+	quota->is_active = quota->is_active && quota->plan;
+	if (quota->plan == NULL)
+		return;
 	quota->is_subscribed =
-		bambi_period_of_subscription(quota->plan,
-									 time_or(7, DT_NOBEGIN),
-									 time_or(8, DT_NOEND), quota->period, now,
+		bambi_period_of_subscription(quota->plan->type,
+									 time_or(4, DT_NOBEGIN),
+									 time_or(5, DT_NOEND),
+									 quota->plan->period, now,
 									 &quota->subscription_start,
 									 &quota->subscription_end);
-	quota->per_minute = number(9);
-	quota->max_pictures = number(10);
-	quota->models = pointer(11);
-	if (quota->models)
-		quota->models = DatumGetArrayTypeP(PointerGetDatum(quota->models));
-	quota->is_withdrawn = DatumGetBool(bambi_result(0, 12, &is_null));
+	quota->is_withdrawn = DatumGetBool(bambi_result(0, 6, &is_null));
 }
 
 void
@@ -109,7 +84,7 @@ end_of_next(const BambiQuota *quota, TimestampTz now)
 		return quota->subscription_end / USECS_PER_SEC * USECS_PER_SEC;
 	start = quota->has_reset && !TIMESTAMP_NOT_FINITE(quota->reset) ?
 		quota->reset : now;
-	bambi_period_at(start, quota->period, Max(start, now), &start, &end);
+	bambi_period_at(start, quota->plan->period, Max(start, now), &start, &end);
 	return end;
 }
 
@@ -124,14 +99,14 @@ set_values(const pg_uuid_t *user, const BambiQuota *quota, TimestampTz now,
 	values[0] = UUIDPGetDatum(user);
 	values[1] = TimestampTzGetDatum(now);
 	values[2] = TimestampTzGetDatum(end_of_next(quota, now));
-	values[3] = Int32GetDatum(quota->limit);
-	if (!quota->is_limited)
+	values[3] = Int32GetDatum(quota->plan->limit);
+	if (!quota->plan->is_limited)
 		nulls[3] = 'n';
 	values[4] = TimestampTzGetDatum(quota->subscription_start);
 	if (!quota->is_subscribed)
 		nulls[4] = 'n';
-	values[5] = Int32GetDatum(quota->per_minute);
-	if (quota->per_minute == 0)
+	values[5] = Int32GetDatum(quota->plan->per_minute);
+	if (quota->plan->per_minute == 0)
 		nulls[5] = 'n';
 }
 
@@ -142,7 +117,8 @@ bambi_quota_reserve(const pg_uuid_t *user, const BambiQuota *quota,
 	Datum		values[PERIOD_VALUES];
 	char		nulls[PERIOD_VALUES];
 	bool		is_null;
-	bool		is_plain = !quota->is_subscribed && quota->per_minute == 0;
+	bool		is_plain = !quota->is_subscribed &&
+	quota->plan->per_minute == 0;
 
 	set_values(user, quota, now, values, nulls);
 	if (bambi_execute(is_plain ? &bambi_client_reserve :
@@ -163,6 +139,8 @@ bambi_quota_begin_period(const pg_uuid_t *user, TimestampTz now)
 	if (bambi_execute(&bambi_client_quota, who, NULL) == 0)
 		return false;
 	bambi_quota_read(&quota, now);
+	if (quota.plan == NULL)
+		return false;
 	set_values(user, &quota, now, values, nulls);
 	return bambi_execute(&bambi_client_begin_period, values, nulls) > 0;
 }
@@ -171,7 +149,7 @@ void
 bambi_quota_unreserve(const pg_uuid_t *user, const BambiQuota *quota)
 {
 	Datum		values[] = {
-		UUIDPGetDatum(user), BoolGetDatum(quota->per_minute > 0)
+		UUIDPGetDatum(user), BoolGetDatum(quota->plan->per_minute > 0)
 	};
 
 	bambi_execute(&bambi_client_unreserve, values, NULL);
@@ -189,7 +167,7 @@ refuse_for_a_minute(const BambiQuota *quota, TimestampTz now)
 		seconds = (int) ((room_at - now + USECS_PER_SEC - 1) / USECS_PER_SEC);
 	bambi_refuse_for_now(BAMBI_TOO_MANY, seconds, NULL,
 						 psprintf("Plan \"%s\" allows %d generations in a minute.",
-								  quota->plan, quota->per_minute),
+								  quota->plan->type, quota->plan->per_minute),
 						 psprintf("Try again in %d seconds.", seconds));
 }
 
@@ -202,6 +180,7 @@ bambi_quota_refuse(const pg_uuid_t *user)
 	BambiQuota	quota;
 	char	   *reset;
 	int32		used;
+	bool		is_null;
 
 	if (bambi_execute(&bambi_client_quota, values, NULL) == 0)
 		bambi_refuse_not_signed_in();
@@ -210,17 +189,17 @@ bambi_quota_refuse(const pg_uuid_t *user)
 		bambi_refuse_not_signed_in();
 	bambi_quota_require_consent(&quota);
 
-	used = number(USED);
-	if (quota.is_limited && used >= quota.limit)
+	used = DatumGetInt32(bambi_result(0, USED, &is_null));
+	if (quota.plan->is_limited && used >= quota.plan->limit)
 	{
 		reset = bambi_result_text(0, 2);
 		bambi_refuse(BAMBI_QUOTA_USED_UP, NULL,
 					 psprintf("Of %d generations of plan \"%s\", %d are used; the period ends at %s.",
-							  quota.limit, quota.plan, used,
+							  quota.plan->limit, quota.plan->type, used,
 							  reset ? reset : "an unknown time"),
 					 "Wait for the next period, or take a larger plan.");
 	}
-	if (quota.per_minute > 0)
+	if (quota.plan->per_minute > 0)
 		refuse_for_a_minute(&quota, now);
 	/* whatever was in the way has gone since */
 	bambi_refuse(BAMBI_TRY_LATER, NULL, NULL, NULL);

@@ -8,9 +8,10 @@
 #ifndef BAMBI_QUOTA_H
 #define BAMBI_QUOTA_H
 
-#include "utils/array.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
+
+#include "catalogue.h"
 
 /* A user's plan and period, as the first columns of a statement give them. */
 typedef struct BambiQuota
@@ -19,25 +20,20 @@ typedef struct BambiQuota
 	bool		is_withdrawn;	/* the consent to processing */
 	bool		has_reset;
 	TimestampTz reset;			/* users.reset_date */
-	char	   *plan;			/* plans.plan_type */
-	bool		is_limited;
-	int32		limit;
-	Interval   *period;
-	int32		weight;
+	const BambiPlan *plan;		/* lent until SPI_finish */
 
 	/* the period that runs, if a subscription decides it */
 	bool		is_subscribed;
 	TimestampTz subscription_start;
 	TimestampTz subscription_end;
-
-	int32		per_minute;		/* 0: any number */
-	int32		max_pictures;	/* 0: any number */
-	ArrayType  *models;			/* plans.models, NULL: any; lent as results */
 } BambiQuota;
 
-#define BAMBI_QUOTA_COLUMNS	12
+#define BAMBI_QUOTA_COLUMNS	6
 
-/* Reads the columns above from row 0 of the last result. */
+/*
+ * Reads these columns from row 0 of the last result, and the plan that they
+ * name.  Whose plan is not there is not active.
+ */
 extern void bambi_quota_read(BambiQuota *quota, TimestampTz now);
 
 /*

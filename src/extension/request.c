@@ -3,7 +3,8 @@
  * request.c
  *		What does a request for pictures mean?
  *
- * One statement reads all that decides about it; the rest is judging rows.
+ * One statement reads all that decides about it and is the user's, the
+ * catalogue has the rest; then it is judging rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,24 +24,17 @@
 /* Columns of bambi_client_look behind those of bambi_quota_read. */
 enum
 {
-	MODEL = BAMBI_QUOTA_COLUMNS + 1,
-	PROVIDER,
-	PROVIDER_SLUG,
-	MODEL_NAME,
-	MODEL_IS_USABLE,
-	CAPABILITIES,
-	NEEDS_KEY,
+	HAS_OWN_BUDGET = BAMBI_QUOTA_COLUMNS + 1,
+	FIRST_OF_KEYS
+};
+
+/* Columns of bambi_client_keys, and from FIRST_OF_KEYS on. */
+enum
+{
 	KEY_COUNT,
 	KEY,
 	KEY_STATUS,
-	KEY_FITS,
-	PRICE_UNITS,
-	PRICE_SIZES,
-	PRICE_QUALITIES,
-	PRICE_AMOUNTS,
-	MOST_WAITING,
-	WAITING,
-	HAS_BUDGET
+	KEY_FITS
 };
 
 void
@@ -73,62 +67,126 @@ bambi_request_take(BambiRequest *request, FunctionCallInfo fcinfo, int first)
 
 /* NULL for NULL; lent until SPI_finish. */
 static void *
-pointer(uint64 row, int column)
+pointer(int column)
 {
 	bool		is_null;
-	Datum		value = bambi_result(row, column, &is_null);
+	Datum		value = bambi_result(0, column, &is_null);
 
 	return is_null ? NULL : DatumGetPointer(value);
 }
 
-static ArrayType *
-array(uint64 row, int column)
-{
-	void	   *value = pointer(row, column);
-
-	return value ? DatumGetArrayTypeP(PointerGetDatum(value)) : NULL;
-}
-
 static bool
-truth(uint64 row, int column)
+truth(int column)
 {
 	bool		is_null;
-	Datum		value = bambi_result(row, column, &is_null);
+	Datum		value = bambi_result(0, column, &is_null);
 
 	return !is_null && DatumGetBool(value);
 }
 
-static void
-set_text(Datum *value, char *is_null, const char *string)
+/* Whether what is asked is among what a model makes. */
+static bool
+makes(const BambiOffer *offer, const BambiRequest *request)
 {
-	*value = string ? CStringGetTextDatum(string) : (Datum) 0;
-	*is_null = string ? ' ' : 'n';
+	return !offer->is_for_edits || request->inputs > 0;
+}
+
+/*
+ * The one that the name means: in full, or else one that has it without its
+ * provider, usable if there is a usable one.
+ */
+static const BambiOffer *
+pick(const BambiRequest *request, const BambiOffers *offers)
+{
+	const BambiOffer *any = NULL;
+	const BambiOffer *usable = NULL;
+
+	for (int i = 0; offers && i < offers->count; i++)
+	{
+		const BambiOffer *offer = &offers->offers[i];
+
+		if (!makes(offer, request))
+			continue;
+		if (request->model_name == NULL ||
+			strcmp(offer->model.name, request->model_name) == 0)
+			return offer;
+		any = offer;
+		if (offer->is_usable)
+			usable = offer;
+	}
+	return usable ? usable : any;
+}
+
+/* From the columns of bambi_client_keys, the first of which is given. */
+static void
+read_keys(BambiRequest *request, int first)
+{
+	bool		is_null;
+
+	request->key_count =
+		DatumGetInt32(bambi_result(0, first + KEY_COUNT, &is_null));
+	request->key = pointer(first + KEY);
+	request->key_status = bambi_result_text(0, first + KEY_STATUS);
+	request->key_fits = truth(first + KEY_FITS);
+}
+
+/* What both statements take that read keys; $4 is what the one takes more. */
+static void
+set_key_values(const BambiRequest *request, Datum values[4], char nulls[4])
+{
+	values[0] = UUIDPGetDatum(&request->user);
+	values[1] = UUIDPGetDatum(request->configuration);
+	nulls[1] = request->configuration ? ' ' : 'n';
+	values[2] = PointerGetDatum(request->offer ? &request->offer->provider :
+								NULL);
+	nulls[2] = request->offer ? ' ' : 'n';
+	values[3] = TimestampTzGetDatum(request->now);
+	nulls[0] = nulls[3] = ' ';
+}
+
+/* The model that the plan has for whoever names none. */
+static void
+look_for_default(BambiRequest *request)
+{
+	const BambiPlan *plan = request->quota.plan;
+	Datum		values[4];
+	char		nulls[4];
+
+	if (plan->default_model == NULL)
+		return;
+	request->offers = bambi_catalogue_by_id(plan->default_model,
+											request->now);
+	request->offer = pick(request, request->offers);
+	if (request->offer == NULL)
+		return;
+	set_key_values(request, values, nulls);
+	(void) bambi_execute(&bambi_client_keys, values, nulls);
+	read_keys(request, 1);
 }
 
 void
 bambi_request_look(BambiRequest *request)
 {
-	const char *name = request->model_name;
-	const char *slash = name ? strchr(name, '/') : NULL;
-	Datum		values[7];
-	char		nulls[8] = "       ";
+	Datum		values[4];
+	char		nulls[4];
 
-	values[0] = UUIDPGetDatum(&request->user);
-	set_text(&values[1], &nulls[1], name);
-	set_text(&values[2], &nulls[2],
-			 slash ? pnstrdup(name, slash - name) : NULL);
-	set_text(&values[3], &nulls[3], slash ? slash + 1 : NULL);
-	values[4] = UUIDPGetDatum(request->configuration);
-	nulls[4] = request->configuration ? ' ' : 'n';
-	values[5] = TimestampTzGetDatum(request->now);
-	values[6] = BoolGetDatum(request->inputs > 0);
+	request->offers = NULL;
+	if (request->model_name)
+		request->offers = bambi_catalogue_by_name(request->model_name,
+												  request->now);
+	request->offer = pick(request, request->offers);
 
+	set_key_values(request, values, nulls);
 	if (bambi_execute(&bambi_client_look, values, nulls) == 0)
 		bambi_refuse_not_signed_in();
 	bambi_quota_read(&request->quota, request->now);
 	if (!request->quota.is_active)
 		bambi_refuse_not_signed_in();
-	request->has_budget = truth(0, HAS_BUDGET);
+	request->has_budget = request->quota.plan->has_budget ||
+		truth(HAS_OWN_BUDGET);
+	read_keys(request, FIRST_OF_KEYS);
+	if (request->model_name == NULL)
+		look_for_default(request);
 }
 
 static void
@@ -138,104 +196,74 @@ refuse_model(const char *detail, const char *hint)
 }
 
 static void
-refuse_unusable(uint64 row)
+refuse_unusable(const BambiOffer *offer)
 {
-	char	   *name = bambi_result_text(row, MODEL_NAME);
-	Datum		values[1];
+	Datum		values[] = {UUIDPGetDatum(&offer->id)};
 	const char *hint = "See bambi_models for those that are active.";
 
-	values[0] = PointerGetDatum(pointer(row, MODEL));
 	if (bambi_execute(&bambi_client_successor, values, NULL) > 0)
 		hint = psprintf("Its successor is \"%s\".", bambi_result_text(0, 1));
-	refuse_model(psprintf("Model \"%s\" is not offered any more.", name),
-				 hint);
-}
-
-/* Rows of the result that mean a model by its bare name. */
-static uint64
-pick_by_bare_name(const BambiRequest *request)
-{
-	StringInfoData candidates;
-	uint64		usable = 0;
-	uint64		picked = 0;
-
-	initStringInfo(&candidates);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		if (!truth(row, MODEL_IS_USABLE))
-			continue;
-		picked = row;
-		appendStringInfo(&candidates, "%s%s", usable++ ? ", " : "",
-						 bambi_result_text(row, MODEL_NAME));
-	}
-	if (usable > 1)
-		refuse_model(psprintf("\"%s\" may mean %s.", request->model_name,
-							  candidates.data),
-					 "Put the provider before it, as in the detail.");
-	return picked;
-}
-
-static uint64
-pick_model(const BambiRequest *request)
-{
-	if (pointer(0, MODEL) == NULL)
-	{
-		if (request->model_name == NULL)
-			refuse_model(psprintf("Plan \"%s\" has no default model.",
-								  request->quota.plan),
-						 "Name a model; see bambi_models.");
-		refuse_model(psprintf("There is no model \"%s\".",
-							  request->model_name),
-					 "See bambi_models for those that are active.");
-	}
-	if (request->model_name == NULL)
-		return 0;
-
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		if (strcmp(bambi_result_text(row, MODEL_NAME),
-				   request->model_name) == 0)
-			return row;
-	}
-	return pick_by_bare_name(request);
+	refuse_model(psprintf("Model \"%s\" is not offered any more.",
+						  offer->model.name), hint);
 }
 
 static void
-estimate(BambiRequest *request, int prompt_length)
+refuse_unknown(const BambiRequest *request)
 {
-	BambiPriceList prices;
-	uint64		row = request->row;
+	if (request->model_name == NULL)
+		refuse_model(psprintf("Plan \"%s\" has no default model.",
+							  request->quota.plan->type),
+					 "Name a model; see bambi_models.");
+	refuse_model(psprintf("There is no model \"%s\".", request->model_name),
+				 "See bambi_models for those that are active.");
+}
 
-	bambi_price_read(&prices, array(row, PRICE_UNITS),
-					 array(row, PRICE_SIZES), array(row, PRICE_QUALITIES),
-					 array(row, PRICE_AMOUNTS));
-	bambi_price_estimate(&request->price, &prices, &request->model_rules,
-						 request->parameters, prompt_length,
-						 request->inputs);
-	request->estimate = request->price.high;
+/* Refuses a name without its provider that several usable ones have. */
+static void
+require_one(const BambiRequest *request)
+{
+	StringInfoData candidates;
+	int			count = 0;
+
+	if (request->model_name == NULL ||
+		strcmp(request->offer->model.name, request->model_name) == 0)
+		return;
+	initStringInfo(&candidates);
+	for (int i = 0; i < request->offers->count; i++)
+	{
+		const BambiOffer *offer = &request->offers->offers[i];
+
+		if (makes(offer, request) && offer->is_usable)
+			appendStringInfo(&candidates, "%s%s", count++ ? ", " : "",
+							 offer->model.name);
+	}
+	if (count > 1)
+		refuse_model(psprintf("\"%s\" may mean %s.", request->model_name,
+							  candidates.data),
+					 "Put the provider before it, as in the detail.");
 }
 
 void
 bambi_request_resolve_model(BambiRequest *request)
 {
+	const BambiOffer *offer = request->offer;
 	int			length = 0;
 
-	request->row = pick_model(request);
-	if (!truth(request->row, MODEL_IS_USABLE))
-		refuse_unusable(request->row);
+	if (offer == NULL)
+		refuse_unknown(request);
+	require_one(request);
+	if (!offer->is_usable)
+		refuse_unusable(offer);
 
-	request->model = pointer(request->row, MODEL);
-	request->provider = pointer(request->row, PROVIDER);
-	request->model_rules.name = bambi_result_text(request->row, MODEL_NAME);
-	request->model_rules.capabilities =
-		DatumGetJsonbP(PointerGetDatum(pointer(request->row, CAPABILITIES)));
-
+	request->model_rules = offer->model;
 	if (request->prompt)
-		length = bambi_prompt_check(&request->model_rules, request->prompt);
-	bambi_parameters_check(&request->model_rules, request->parameters);
+		length = bambi_prompt_check(&offer->model, request->prompt);
+	bambi_parameters_check(&offer->model, request->parameters);
 	if (request->inputs > 0)
-		bambi_inputs_check_count(&request->model_rules, request->inputs);
-	estimate(request, length);
+		bambi_inputs_check_count(&offer->model, request->inputs);
+	bambi_price_estimate(&request->price, &offer->prices, &offer->model,
+						 request->parameters, length, request->inputs);
+	request->estimate = request->price.high;
 }
 
 /* What the plan says of the model and of how much is asked of it. */
@@ -255,35 +283,34 @@ refuse_room(int32 waiting, int32 most)
 				 "Wait for one of them with bambi_wait, or cancel one.");
 }
 
-void
-bambi_request_require_room(BambiRequest *request)
+static int32
+count_waiting(const BambiRequest *request)
 {
+	Datum		values[] = {UUIDPGetDatum(&request->user)};
 	bool		is_null;
-	int32		most = DatumGetInt32(bambi_result(request->row, MOST_WAITING,
-												  &is_null));
-	int32		waiting;
 
-	request->max_waiting = is_null ? 0 : most;
-	if (is_null)
-		return;
-	waiting = DatumGetInt32(bambi_result(request->row, WAITING, &is_null));
-	if (waiting >= most)
+	bambi_execute(&bambi_client_waiting, values, NULL);
+	return DatumGetInt32(bambi_result(0, 1, &is_null));
+}
+
+void
+bambi_request_require_room(const BambiRequest *request)
+{
+	int32		most = request->quota.plan->max_waiting;
+	int32		waiting = most > 0 ? count_waiting(request) : 0;
+
+	if (most > 0 && waiting >= most)
 		refuse_room(waiting, most);
 }
 
 void
 bambi_request_require_place(const BambiRequest *request)
 {
-	Datum		values[] = {UUIDPGetDatum(&request->user)};
-	bool		is_null;
-	int32		waiting;
+	int32		most = request->quota.plan->max_waiting;
+	int32		waiting = most > 0 ? count_waiting(request) : 0;
 
-	if (request->max_waiting == 0)
-		return;
-	bambi_execute(&bambi_client_waiting, values, NULL);
-	waiting = DatumGetInt32(bambi_result(0, 1, &is_null));
-	if (waiting > request->max_waiting)
-		refuse_room(waiting - 1, request->max_waiting);
+	if (waiting > most)
+		refuse_room(waiting - 1, most);
 }
 
 static void
@@ -296,12 +323,12 @@ refuse_key(const char *message, const char *detail, const char *hint)
 static void
 check_named_key(const BambiRequest *request)
 {
-	const char *status = bambi_result_text(request->row, KEY_STATUS);
+	const char *status = request->key_status;
 
 	if (status == NULL)
 		bambi_refuse(BAMBI_NOT_FOUND, "configuration does not exist", NULL,
 					 "See bambi_configurations for yours.");
-	if (!truth(request->row, KEY_FITS))
+	if (!request->key_fits)
 		bambi_refuse(BAMBI_BAD_VALUE,
 					 "configuration is one of another provider",
 					 psprintf("Model \"%s\" cannot be paid with it.",
@@ -320,7 +347,7 @@ check_named_key(const BambiRequest *request)
 static void
 refuse_choice(const BambiRequest *request)
 {
-	char	   *slug = bambi_result_text(request->row, PROVIDER_SLUG);
+	const char *slug = request->offer->slug;
 	Datum		values[2];
 
 	values[0] = UUIDPGetDatum(&request->user);
@@ -335,28 +362,26 @@ refuse_choice(const BambiRequest *request)
 void
 bambi_request_resolve_key(BambiRequest *request)
 {
-	uint64		row = request->row;
-	bool		is_null;
-	int32		count = DatumGetInt32(bambi_result(row, KEY_COUNT, &is_null));
+	const char *slug = request->offer->slug;
 
-	request->paid_with = pointer(row, KEY);
+	request->paid_with = request->key;
 	if (request->configuration)
 	{
 		check_named_key(request);
 		return;
 	}
-	if (!truth(row, NEEDS_KEY))
+	if (!request->offer->needs_key)
 	{
 		request->paid_with = NULL;
 		return;
 	}
-	if (count == 0)
+	if (request->key_count == 0)
 		refuse_key("no usable key",
 				   psprintf("Provider \"%s\" works with a key of yours.",
-							bambi_result_text(row, PROVIDER_SLUG)),
+							slug),
 				   psprintf("Add one: SELECT bambi_add_key('%s', ...).",
-							bambi_result_text(row, PROVIDER_SLUG)));
-	if (count > 1)
+							slug));
+	if (request->key_count > 1)
 		refuse_choice(request);
 }
 

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "catalogue.h"
 #include "parameters.h"
 #include "price.h"
 #include "quota.h"
@@ -33,17 +34,17 @@ typedef struct BambiRequest
 	/* as found by bambi_request_look */
 	BambiQuota	quota;
 	bool		has_budget;		/* the user, a key or the plan */
+	const BambiOffers *offers;	/* that the name may mean, or NULL */
+	const BambiOffer *offer;	/* that it means, or NULL */
+	int32		key_count;		/* keys that may pay */
+	pg_uuid_t  *key;			/* one of them */
+	char	   *key_status;
+	bool		key_fits;		/* is of the provider */
 
 	/* as found by bambi_request_resolve_model */
-	uint64		row;			/* of the last result */
-	pg_uuid_t  *model;
-	pg_uuid_t  *provider;
 	BambiModel	model_rules;
 	BambiEstimate price;
 	Numeric		estimate;		/* price.high: rather too much; or NULL */
-
-	int32		max_waiting;	/* 0: any number; by
-								 * bambi_request_require_room */
 
 	/* as found by bambi_request_resolve_key; NULL if none is needed */
 	pg_uuid_t  *paid_with;
@@ -61,8 +62,8 @@ extern void bambi_request_take_model(BambiRequest *request,
 									 FunctionCallInfo fcinfo, int first);
 
 /*
- * Reads everything about it in one statement, whose result the functions
- * below need (inputs is set by then); BAMBI_NOT_SIGNED_IN unless the user is there and active.
+ * Reads everything about it that the functions below need (inputs is set by
+ * then); BAMBI_NOT_SIGNED_IN unless the user is there and active.
  */
 extern void bambi_request_look(BambiRequest *request);
 
@@ -82,7 +83,7 @@ extern void bambi_request_require_plan(const BambiRequest *request);
  * BAMBI_TOO_MANY if as many of the user's wait as the plan allows, by what was
  * read: early, and for nothing.
  */
-extern void bambi_request_require_room(BambiRequest *request);
+extern void bambi_request_require_room(const BambiRequest *request);
 
 /*
  * The same once it is queued, when its reservation holds the user's row: of

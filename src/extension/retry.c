@@ -39,7 +39,7 @@ enum
 	PARAMETERS,
 	KEY_IS_USABLE,
 	CONFIGURATION,
-	HAS_BUDGET,
+	HAS_OWN_BUDGET,
 	PROMPT_IS_GONE
 };
 
@@ -77,7 +77,8 @@ read_row(Again *again)
 	again->is_reserved = !is_null;
 	value = bambi_result(0, CONFIGURATION, &is_null);
 	again->configuration = is_null ? NULL : DatumGetUUIDP(value);
-	again->has_budget = truth(HAS_BUDGET);
+	again->has_budget = truth(HAS_OWN_BUDGET) ||
+		(again->quota.plan && again->quota.plan->has_budget);
 }
 
 static Jsonb *
@@ -163,7 +164,9 @@ static void
 requeue(Again *again)
 {
 	BambiEstimate price = {0};
+	const BambiPlan *plan = again->quota.plan;
 	Datum		values[8];
+	char		nulls[] = "        ";
 	bool		is_null;
 
 	if (again->has_budget)
@@ -174,11 +177,16 @@ requeue(Again *again)
 	values[2] = TimestampTzGetDatum(again->now);
 	values[3] = Int64GetDatum(bambi_virtual_time());
 	values[4] = TimestampTzGetDatum(again->period);
-	values[5] = CStringGetTextDatum(again->quota.plan);
-	values[6] = Int64GetDatum(bambi_turn_step(again->quota.weight));
+	values[5] = PointerGetDatum(NULL);
+	if (plan->store)
+		values[5] = CStringGetTextDatum(plan->store);
+	else
+		nulls[5] = 'n';
+	values[6] = Int64GetDatum(bambi_turn_step(plan->weight));
 	values[7] = NumericGetDatum(price.high);
-	bambi_execute(&bambi_client_requeue, values,
-				  price.high ? NULL : "       n");
+	if (price.high == NULL)
+		nulls[7] = 'n';
+	bambi_execute(&bambi_client_requeue, values, nulls);
 	bambi_queued_at_commit(DatumGetInt64(bambi_result(0, 1, &is_null)));
 	if (again->has_budget)
 		bambi_budget_require(&again->user, again->configuration, &price);

@@ -16,15 +16,24 @@
 
 #define BAMBI_MAX_ARGUMENTS	24
 
-/*
- * The plan pl of user u at a time, and the subscription s that may grant it:
- * the rule is bambi_internal.plan_in_force.
- */
-#define BAMBI_PLAN_OF_USER(at) \
-	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id" \
-	"  JOIN bambi.plans pl ON pl.plan_type = bambi_internal.plan_in_force(" \
+/* The subscription s of user u, if there is one. */
+#define BAMBI_SUBSCRIPTION_OF_USER \
+	"  LEFT JOIN bambi.subscriptions s ON s.user_id = u.id"
+
+/* The name of the plan that it grants at a time. */
+#define BAMBI_PLAN_IN_FORCE(at) \
+	"bambi_internal.plan_in_force(" \
 	"         s.status, s.plan_type, s.next_plan_type, s.current_period_end," \
 	"         s.cancel_at_period_end, s.past_due_since, " at ")"
+
+/* Both, with the plan pl. */
+#define BAMBI_PLAN_OF_USER(at) \
+	BAMBI_SUBSCRIPTION_OF_USER \
+	"  JOIN bambi.plans pl ON pl.plan_type = " BAMBI_PLAN_IN_FORCE(at)
+
+/* True; with it a statement on the queue may use the index queue_of_user. */
+#define BAMBI_ANY_USER(user) \
+	user " >= '00000000-0000-0000-0000-000000000000'"
 
 /*
  * The last turn of a user in the line, or NULL; in this order, because the
@@ -32,7 +41,8 @@
  */
 #define BAMBI_LAST_TURN(user) \
 	"(SELECT turn FROM bambi_internal.queue" \
-	"  WHERE user_id = " user " AND waits_for IS NULL" \
+	"  WHERE user_id = " user " AND " BAMBI_ANY_USER("user_id") \
+	"    AND waits_for IS NULL" \
 	"  ORDER BY waits_for DESC, turn DESC LIMIT 1)"
 
 /* Where a cost is from that is the estimate. */

@@ -16,16 +16,29 @@
 #include "statements_client.h"
 
 /* What bambi_quota_read reads. */
-#define QUOTA_COLUMNS \
-	"u.is_active, u.reset_date, pl.plan_type, pl.generations_per_period," \
-	" pl.period, pl.weight, s.current_period_start, s.current_period_end," \
-	" pl.generations_per_minute, pl.max_pictures, pl.models," \
+#define QUOTA_COLUMNS(at) \
+	"u.is_active, u.reset_date, " BAMBI_PLAN_IN_FORCE(at) "," \
+	" s.current_period_start, s.current_period_end," \
 	" u.processing_withdrawn_at IS NOT NULL"
 
-/* Whether bambi_budget_require has anything to say. */
-#define HAS_BUDGET \
-	"pl.budget IS NOT NULL OR EXISTS (" \
-	" SELECT FROM bambi.budgets b WHERE b.user_id = u.id)"
+/* Whether the user or a key has a budget, for bambi_budget_require. */
+#define HAS_OWN_BUDGET \
+	"EXISTS (SELECT FROM bambi.budgets b WHERE b.user_id = u.id)"
+
+/*
+ * The key that a user names, or those that may pay a provider: how many, one
+ * of them, its status, whether it is the provider's.
+ */
+#define KEYS(user, configuration, provider) \
+	"SELECT count(*)::int, (array_agg(c.id))[1], max(c.status)," \
+	"       bool_and(c.provider_id = " provider ")" \
+	"  FROM bambi.api_configurations c" \
+	" WHERE c.user_id = " user \
+	"   AND CASE WHEN " configuration " IS NOT NULL" \
+	"            THEN c.id = " configuration \
+	"            ELSE c.provider_id = " provider \
+	"             AND c.status IN ('pending', 'valid', 'failing'," \
+	"                              'unknown') END"
 
 /*
  * Takes one generation of the quota, in one conditional UPDATE of the user's
@@ -89,8 +102,7 @@
 #define INSERT_QUEUED \
 	"INSERT INTO bambi_internal.queue (id, user_id, configuration_id," \
 	"       provider_id, turn, store, inputs, input_bytes, cost_estimate)" \
-	" SELECT $2, $1, $6, $14, " NEXT_TURN("$1", "$12", "$13") "," \
-	"        (SELECT store FROM bambi.plans WHERE plan_type = $11)," \
+	" SELECT $2, $1, $6, $14, " NEXT_TURN("$1", "$12", "$13") ", $11," \
 	"        $15, $16, $10 FROM g RETURNING turn"
 
 #define QUEUE_TYPES \
@@ -126,7 +138,7 @@ BambiStatement bambi_client_lock_user = {
  */
 BambiStatement bambi_client_quota = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS ","
+	"SELECT " QUOTA_COLUMNS("$2") ","
 	"       CASE WHEN bambi_internal.is_in_period(u.reset_date,"
 	"                   u.period_start, lower("
 	"                     bambi_internal.subscription_period(pl.plan_type,"
@@ -203,51 +215,34 @@ BambiStatement bambi_client_release = {
 };
 
 /*
- * Everything that decides about a request, one row for each model that its
- * name may mean: $1 user; $2 the name, or NULL for the plan's default; $3, $4
- * the name's parts before and after the slash; $5 configuration or NULL;
- * $6 now; $7 whether there are pictures to edit.
- * Gives the columns of bambi_quota_read, then those of request.c.
+ * Everything that decides about a request and is the user's: $1 user,
+ * $2 configuration or NULL, $3 provider, or NULL while that is not known,
+ * $4 now.  Gives the columns of bambi_quota_read, then those of request.c.
  */
 BambiStatement bambi_client_look = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS ","
-	"       m.id, p.id, p.slug, p.slug || '/' || m.model_id,"
-	"       bambi_internal.is_offered(m, p, $6),"
-	"       m.capabilities, p.needs_key,"
-	"       c.count, c.id, c.status, c.fits,"
-	"       r.units, r.sizes, r.qualities, r.amounts,"
-	"       pl.max_waiting, CASE WHEN pl.max_waiting IS NOT NULL THEN ("
-	"         SELECT count(*)::int FROM bambi_internal.queue"
-	"          WHERE user_id = $1) END, " HAS_BUDGET
-	"  FROM bambi.users u" BAMBI_PLAN_OF_USER("$6")
-	"  LEFT JOIN (bambi.models m"
-	"             JOIN bambi.api_providers p ON p.id = m.provider_id)"
-	"    ON (m.task = 'generate' OR $7)"
-	"   AND (m.model_id = $2"
-	"        OR m.model_id = $4 AND p.slug = $3"
-	"        OR $2 IS NULL AND m.id = pl.default_model_id)"
-	"  LEFT JOIN LATERAL ("
-	"    SELECT count(*)::int AS count, (array_agg(c.id))[1] AS id,"
-	"           max(c.status) AS status,"
-	"           bool_and(c.provider_id = p.id) AS fits"
-	"      FROM bambi.api_configurations c"
-	"     WHERE c.user_id = u.id"
-	"       AND CASE WHEN $5 IS NOT NULL THEN c.id = $5"
-	"                ELSE p.needs_key AND c.provider_id = p.id"
-	"                 AND c.status IN ('pending', 'valid', 'failing',"
-	"                                  'unknown') END) c ON true"
-	BAMBI_PRICES_OF_MODEL("$6")
+	"SELECT " QUOTA_COLUMNS("$4") ", " HAS_OWN_BUDGET ", k.*"
+	"  FROM bambi.users u" BAMBI_SUBSCRIPTION_OF_USER
+	"  CROSS JOIN LATERAL (" KEYS("$1", "$2", "$3") ") k"
 	" WHERE u.id = $1",
-	.nargs = 7,
-	.types = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TIMESTAMPTZOID,
-	BOOLOID},
+	.nargs = 4,
+	.types = {UUIDOID, UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* $1, $2, $3 likewise.  Gives the last four of its columns. */
+BambiStatement bambi_client_keys = {
+	.sql = KEYS("$1", "$2", "$3"),
+	.nargs = 3,
+	.types = {UUIDOID, UUIDOID, UUIDOID},
 	.is_generic = true,
 };
 
 /* $1 user.  Gives how many of the user's wait or run. */
 BambiStatement bambi_client_waiting = {
-	.sql = "SELECT count(*)::int FROM bambi_internal.queue WHERE user_id = $1",
+	.sql =
+	"SELECT count(*)::int FROM bambi_internal.queue"
+	" WHERE user_id = $1 AND " BAMBI_ANY_USER("user_id"),
 	.nargs = 1,
 	.types = {UUIDOID},
 	.is_generic = true,
@@ -282,7 +277,7 @@ BambiStatement bambi_client_usable_keys = {
 /*
  * Queues what was reserved: $1 user, $2 id, $3 period of the reservation;
  * $4, $5 are of the other statement; $6 configuration, $7 model, $8 prompt,
- * $9 parameters, $10 estimate, $11 plan, $12 virtual time, $13 step between
+ * $9 parameters, $10 estimate, $11 store, $12 virtual time, $13 step between
  * the user's turns, $14 provider, $15 pictures to edit, $16 bytes of those
  * that the database keeps.  Gives turn.
  */
@@ -424,15 +419,15 @@ BambiStatement bambi_client_write_off = {
  */
 BambiStatement bambi_client_lock_for_retry = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS ","
+	"SELECT " QUOTA_COLUMNS("$3") ","
 	"       g.status, g.quota_period,"
 	"       bambi_internal.is_offered(m, p, $3),"
 	"       p.slug || '/' || m.model_id, m.capabilities, g.parameters,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
 	"         ('pending', 'valid', 'failing', 'unknown'),"
-	"       g.configuration_id, " HAS_BUDGET ", g.prompt = ''"
+	"       g.configuration_id, " HAS_OWN_BUDGET ", g.prompt = ''"
 	"  FROM bambi.image_generations g"
-	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER("$3")
+	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_SUBSCRIPTION_OF_USER
 	"  JOIN bambi.models m ON m.id = g.model_id"
 	"  JOIN bambi.api_providers p ON p.id = m.provider_id"
 	"  LEFT JOIN bambi.api_configurations c"
@@ -446,7 +441,7 @@ BambiStatement bambi_client_lock_for_retry = {
 
 /*
  * Queues a generation once more: $1 id, $2 user, $3 now, $4 virtual time,
- * $5 period of its reservation, $6 plan, $7 step between the user's turns,
+ * $5 period of its reservation, $6 store, $7 step between the user's turns,
  * $8 new estimate or NULL.  Claims are numbered on from the last one, since the
  * number tells attempts apart; a courier that died over it is remembered.
  * Gives turn.
@@ -473,7 +468,7 @@ BambiStatement bambi_client_requeue = {
 	"          SELECT (o.error_code = 'courier_died')::int"
 	"            FROM bambi.image_generations o"
 	"           WHERE o.id = $1 AND o.user_id = $2), 0),"
-	"        (SELECT store FROM bambi.plans WHERE plan_type = $6),"
+	"        $6,"
 	"        n.count, n.bytes, g.cost_estimate"
 	"   FROM g, (SELECT count(*) AS count, coalesce(sum(bytes)"
 	"                     FILTER (WHERE data IS NOT NULL), 0) AS bytes"

@@ -22,6 +22,7 @@ extern BambiStatement bambi_client_unreserve;
 extern BambiStatement bambi_client_release;
 
 extern BambiStatement bambi_client_look;
+extern BambiStatement bambi_client_keys;
 extern BambiStatement bambi_client_waiting;
 extern BambiStatement bambi_client_successor;
 extern BambiStatement bambi_client_usable_keys;

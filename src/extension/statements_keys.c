@@ -250,7 +250,8 @@ BambiStatement bambi_key_hold = {
 	"  SELECT q.id, q.user_id, q.attempt FROM bambi_internal.queue q"
 	"    JOIN bambi.image_generations g"
 	"      ON g.id = q.id AND g.user_id = q.user_id"
-	"   WHERE q.user_id = $2 AND g.configuration_id = $1"
+	"   WHERE q.user_id = $2 AND " BAMBI_ANY_USER("q.user_id")
+	"     AND g.configuration_id = $1"
 	"     AND q.claimed_by IS NULL"
 	"     FOR UPDATE OF q SKIP LOCKED),"
 	" d AS ("

@@ -136,7 +136,8 @@ rule('only the engine and url.c include libcurl',
 # effect.  Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
   qw(exchange arena secret secret_json fault base64 body echo percent
-  retry scrub sigv4 aws_credentials tokens url jwt);
+  retry scrub sigv4 aws_credentials tokens url jwt archive_name compression
+  hash);
 
 my %family = (
 	providers => 'provider.h',

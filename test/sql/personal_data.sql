@@ -70,6 +70,9 @@ BEGIN
            request_count, cost_estimate, period_start, period_end)
     VALUES (who, key, openai, 1, n, date_trunc('day', now()),
             date_trunc('day', now()) + interval '1 day');
+    INSERT INTO bambi.prompts_not_kept (user_id) VALUES (who);
+    INSERT INTO bambi_internal.content_removals (user_id, removed_to)
+    VALUES (who, bambi_uuid_floor(now() - interval '1 year'));
     INSERT INTO bambi_internal.key_checks (user_id, times)
     VALUES (who, ARRAY[now()]);
     INSERT INTO bambi_internal.unreadable_keys (configuration_id, user_id,

@@ -11,8 +11,8 @@ SELECT bambi_pause('test');
 INSERT INTO bambi.users (id, email, reset_date)
 VALUES (:'ada', 'ada@consents.example', now()),
        (:'bob', 'bob@consents.example', now());
-INSERT INTO bambi.users (id, auth_provider, is_active, erased_at, reset_date)
-VALUES (:'eve', 'none', false, now() - interval '4 years', now());
+INSERT INTO bambi.users (id, auth_provider, reset_date)
+VALUES (:'eve', 'none', now());
 INSERT INTO bambi.consents (id, user_id, purpose, granted, version, created_at)
 SELECT bambi_uuid_floor(now() - make_interval(years => years)), who, purpose,
        granted, version, now() - make_interval(years => years)
@@ -24,6 +24,8 @@ SELECT bambi_uuid_floor(now() - make_interval(years => years)), who, purpose,
                (6, :'bob', 'news', true, 'the only one of bob'),
                (5, :'eve', 'processing', true, 'of who was erased'))
        c (years, who, purpose, granted, version);
+UPDATE bambi.users SET is_active = false, erased_at = now() - interval '4 years'
+ WHERE id = :'eve';
 CREATE FUNCTION pg_temp.left_over() RETURNS text LANGUAGE sql
 RETURN (SELECT string_agg(version, ', ' ORDER BY id) FROM bambi.consents
          WHERE user_id::text LIKE '00000000-0000-7000-8000-00000000%');
