@@ -16,10 +16,5 @@ ALTER TABLE bambi_internal.queue
     ADD COLUMN IF NOT EXISTS timeline integer NOT NULL
         DEFAULT bambi_internal.timeline();
 
--- SET STATISTICS 0 leaves what was gathered before.
-DELETE FROM pg_catalog.pg_statistic s
- USING pg_catalog.pg_attribute a
- WHERE a.attrelid = s.starelid AND a.attnum = s.staattnum
-   AND (a.attrelid = 'bambi.users'::regclass
-        AND a.attname IN ('email', 'password_hash', 'auth_provider_id')
-        OR a.attrelid = 'bambi.email_is_unique'::regclass);
+-- It has another condition now.
+DROP INDEX IF EXISTS bambi_internal.queue_of_user;
