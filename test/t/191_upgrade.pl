@@ -104,6 +104,7 @@ $bambi->sql(
 	"DELETE FROM bambi.model_prices WHERE unit LIKE 'partial%'",
 	"UPDATE bambi.error_codes SET advice = 'Ask us.'
 		WHERE error_code = 'written_off'");
+$bambi->sql('ANALYZE');
 my $prices = $bambi->sql('SELECT count(*) FROM bambi.model_prices');
 my %was_there = map { $_ => 1 } split /\n/,
   $bambi->sql("SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'p')
@@ -119,6 +120,10 @@ push @queued, $bambi->edit('bob', 'an edit waits',
 my $dump = $node->basedir . '/dump';
 $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('bambi') ],
 	'a dump of it');
+
+$node->safe_psql('postgres', 'CREATE DATABASE another');
+$node->safe_psql('another',
+	'CREATE EXTENSION bambi CASCADE; SELECT bambi_setup()');
 
 # ---- the library is replaced
 
@@ -199,6 +204,11 @@ is( $bambi->sql("SELECT advice FROM bambi.error_codes
 	'Ask us.', 'nor a text that the operator changed');
 like($bambi->sql('SELECT bambi_setup()'), qr/already/, 'that was all');
 
+is( $bambi->sql('SELECT count(*) FROM pg_statistic s
+		JOIN pg_attribute a ON a.attrelid = starelid AND attnum = staattnum
+		WHERE attstattarget = 0'),
+	0, 'the planner keeps nothing of what it is to keep nothing of');
+
 # ---- all is as if made anew
 
 my @upgraded = catalogue($node, 'bambi');
@@ -229,6 +239,13 @@ foreach my $table ('bambi.data_classes', 'bambi.error_codes', @new_tables)
 	next unless seeds('fresh', $table);
 	is(seeds('bambi', $table), seeds('fresh', $table), "so is $table");
 }
+
+is( $node->safe_psql('another', 'BEGIN; ALTER EXTENSION bambi UPDATE;
+		SELECT bambi_setup(); COMMIT'),
+	"Brought the tables of bambi $old to $new.",
+	'both steps in one transaction');
+same_catalogue([ catalogue($node, 'another') ],
+	\@fresh, 'the catalogue is the same');
 
 # ---- a dump of the version before, restored
 

@@ -3,21 +3,18 @@
 
 ALTER TABLE bambi.users
     ADD COLUMN IF NOT EXISTS processing_withdrawn_at timestamptz,
-    ADD COLUMN IF NOT EXISTS erased_at timestamptz;
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_constraint
-                    WHERE conrelid = 'bambi.users'::regclass
-                      AND conname = 'erased_user_is_empty') THEN
-        ALTER TABLE bambi.users ADD CONSTRAINT erased_user_is_empty CHECK
-            (erased_at IS NULL
-             OR NOT is_active AND auth_provider = 'none'
-                AND num_nonnulls(email, password_hash, auth_provider_id,
-                                 last_login_at, processing_withdrawn_at) = 0);
-    END IF;
-END
-$$;
--- what waits was queued on the timeline of now
+    ADD COLUMN IF NOT EXISTS erased_at timestamptz,
+    DROP CONSTRAINT IF EXISTS erased_user_is_empty,
+    ADD CONSTRAINT erased_user_is_empty CHECK
+        (erased_at IS NULL
+         OR NOT is_active AND auth_provider = 'none'
+            AND num_nonnulls(email, password_hash, auth_provider_id,
+                             last_login_at, processing_withdrawn_at) = 0);
+
+-- What is queued was queued here.
 ALTER TABLE bambi_internal.queue
     ADD COLUMN IF NOT EXISTS timeline integer NOT NULL
         DEFAULT bambi_internal.timeline();
+
+-- It has another condition now.
+DROP INDEX IF EXISTS bambi_internal.queue_of_user;
