@@ -174,7 +174,7 @@ DECLARE
 BEGIN
     SELECT * INTO a FROM bambi.archives AS r WHERE r.id = archive;
     leaf := bambi_internal.archive_leaf(a.table_name, a.month);
-    most := CASE a.table_name WHEN 'image_generations' THEN 300
+    most := CASE a.table_name WHEN 'image_generations' THEN 200
                               ELSE 1500 END;
     IF a.after_user IS NULL AND a.table_name = 'change_log' THEN
         a.after_user := nobody;

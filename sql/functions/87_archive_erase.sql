@@ -138,7 +138,7 @@ BEGIN
         'archive', o.archive_id, 'do', 'rewritten', 'object', object,
         'version', o.version, 'name', o.name, 'users', to_jsonb(users),
         'rows', rows, 'next_name', o.next_name,
-        'files', (SELECT jsonb_agg(to_jsonb(f))
+        'files', (SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]')
                     FROM bambi_internal.archive_files(gone) AS f
                    WHERE f.object IS NOT NULL OR f.location IS NOT NULL));
     IF kept IS NULL THEN
@@ -215,7 +215,14 @@ BEGIN
     ON CONFLICT (archive_id, name) DO UPDATE SET state = 'superseded';
     UPDATE bambi.archives AS r
        SET is_stale = true, manifest_sha256 = NULL,
-           revision = r.revision + 1, updated_at = now()
+           revision = r.revision + 1, updated_at = now(),
+           picture_count = r.picture_count - f.files,
+           bytes = r.bytes - o.bytes - f.bytes
+                   + coalesce((answer ->> 'bytes')::bigint, 0)
+      FROM (SELECT count(*) AS files, coalesce(sum(f.bytes), 0) AS bytes
+              FROM jsonb_to_recordset(task -> 'files') AS f (
+                       object text, bytes bigint)
+             WHERE f.object IS NOT NULL) AS f
      WHERE r.id = o.archive_id;
 END
 $$;

@@ -428,12 +428,18 @@ BEGIN
     IF again_ms IS NULL AND NOT EXISTS (
            SELECT FROM bambi_internal.archive_objects AS c
             WHERE c.archive_id = archive AND c.state = 'checked') THEN
+        SELECT count(*) FILTER (WHERE c.kind = 'picture') AS pictures,
+               sum(c.bytes) AS bytes
+          INTO o
+          FROM bambi_internal.archive_objects AS c
+         WHERE c.archive_id = archive AND c.state = 'loaded';
         UPDATE bambi_internal.archive_objects AS c SET state = 'written'
          WHERE c.archive_id = archive AND c.state = 'loaded';
         DELETE FROM bambi_internal.carried_months AS m
          WHERE m.archive_id = archive;
         UPDATE bambi.archives AS r
            SET state = 'restored', restored_at = now(), last_error = NULL,
+               picture_count = o.pictures, bytes = o.bytes,
                updated_at = now()
          WHERE r.id = archive;
         again_ms := 0;

@@ -238,7 +238,8 @@ BEGIN
                                 ELSE r.state END,
            is_stale = false, verified_at = now(), updated_at = now(),
            last_error = NULL,
-           row_count = o.rows, bytes = o.bytes,
+           row_count = o.rows,
+           bytes = CASE r.state WHEN 'writing' THEN o.bytes ELSE r.bytes END,
            picture_count = CASE r.state WHEN 'writing' THEN o.pictures
                                         ELSE r.picture_count END
       FROM (SELECT coalesce(sum(c.row_count) FILTER (WHERE c.kind = 'lines'),
@@ -401,8 +402,8 @@ BEGIN
     IF bambi_internal.archive_kind(table_name) IS NULL OR month IS NULL THEN
         RAISE EXCEPTION 'table is not archived'
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Archived by the month are image_generations, '
-                         'usage_events and change_log.';
+                  HINT = 'Archived is what bambi_internal.monthly_tables() '
+                         'has.';
     END IF;
     IF NOT bambi_internal.has_month(('bambi.' || table_name)::regclass,
                                     first_day::timestamp) THEN
@@ -461,12 +462,11 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     named CONSTANT text[] := regexp_match(manifest,
-        '^(image_generations|usage_events|change_log)/(\d{4}-(?:0[1-9]|1[0-2]))'
-        '/manifest\.json$');
+        '^([a-z_]+)/(\d{4}-(?:0[1-9]|1[0-2]))/manifest\.json$');
     a     record;
 BEGIN
     PERFORM bambi_internal.require_tables();
-    IF named IS NULL THEN
+    IF bambi_internal.archive_kind(named[1]) IS NULL THEN
         RAISE EXCEPTION 'name is not that of a manifest'
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'See bambi_archives.manifest: '
