@@ -18,11 +18,9 @@ COMMENT ON FUNCTION bambi_internal.wake_archive() IS
 
 CREATE FUNCTION bambi_internal.archive_is_set()
 RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT coalesce(current_setting('bambi.archive_store', true), '') <> '';
-END;
+AS 'MODULE_PATHNAME', 'bambi_archive_is_set';
 COMMENT ON FUNCTION bambi_internal.archive_is_set() IS
     'Whether there is an archive.';
 
@@ -120,6 +118,15 @@ BEGIN
     UPDATE bambi_internal.archive_objects AS o SET state = 'old'
      WHERE o.archive_id = archive AND o.kind = 'lines'
        AND o.state <> 'superseded';
+    -- what is deleted this time must not be restored from another time
+    INSERT INTO bambi_internal.archive_objects
+           (archive_id, kind, state, name, first_user, last_user)
+    SELECT archive, 'lines', 'old', a.manifest, u.nobody, u.nobody
+      FROM bambi_internal.retention_of(
+               bambi_internal.archive_kind(a.table_name)) AS p,
+           (SELECT '00000000-0000-0000-0000-000000000000'::uuid) u (nobody)
+     WHERE p.ends_as = 'delete' AND a.manifest IS NOT NULL
+    ON CONFLICT (archive_id, name) DO NOTHING;
     UPDATE bambi.archives AS r
        SET state = 'writing', revision = r.revision + 1,
            ends_as = p.ends_as, pictures = coalesce(p.pictures, 'copy'),

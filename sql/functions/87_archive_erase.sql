@@ -103,6 +103,7 @@ DECLARE
     gone  jsonb[];
     kept  text;
     rows  bigint;
+    range uuid[];
 BEGIN
     SELECT c.*, bambi_internal.archive_chunk_name(
                     a.table_name, a.month, c.number, c.version + 1)
@@ -117,17 +118,21 @@ BEGIN
         RETURN;
     END IF;
     WITH l AS MATERIALIZED (
-        SELECT s.line, s.place,
-               coalesce((s.line::jsonb -> 'row' ->> 'user_id')::uuid
-                        = ANY (users), false) AS is_gone
+        SELECT s.line, s.place, u.id AS user_id,
+               coalesce(u.id = ANY (users), false) AS is_gone
           FROM string_to_table(convert_from(content, 'UTF8'), E'\n')
                WITH ORDINALITY AS s (line, place)
+         CROSS JOIN LATERAL (
+               SELECT (nullif(s.line, '')::jsonb -> 'row'
+                       ->> 'user_id')::uuid AS id) AS u
          WHERE s.line <> '')
     SELECT array_agg(l.line::jsonb) FILTER (WHERE l.is_gone),
            string_agg(l.line || E'\n', '' ORDER BY l.place)
                FILTER (WHERE NOT l.is_gone),
-           count(*) FILTER (WHERE NOT l.is_gone)
-      INTO gone, kept, rows
+           count(*) FILTER (WHERE NOT l.is_gone),
+           array_agg(l.user_id ORDER BY l.user_id)
+               FILTER (WHERE NOT l.is_gone)
+      INTO gone, kept, rows, range
       FROM l;
     IF gone IS NULL THEN
         UPDATE bambi_internal.archive_erasures AS e SET is_done = true
@@ -138,6 +143,8 @@ BEGIN
         'archive', o.archive_id, 'do', 'rewritten', 'object', object,
         'version', o.version, 'name', o.name, 'users', to_jsonb(users),
         'rows', rows, 'next_name', o.next_name,
+        -- nor does a bound of the chunk name who is gone
+        'first_user', range[1], 'last_user', range[cardinality(range)],
         'files', (SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]')
                     FROM bambi_internal.archive_files(gone) AS f
                    WHERE f.object IS NOT NULL OR f.location IS NOT NULL));
@@ -179,7 +186,9 @@ BEGIN
                 last_user, first_id, last_id, row_count, bytes, sha256,
                 content_sha256)
         VALUES (o.archive_id, 'lines', 'written', task ->> 'next_name',
-                o.number, o.version + 1, o.first_user, o.last_user,
+                o.number, o.version + 1,
+                coalesce((task ->> 'first_user')::uuid, o.first_user),
+                coalesce((task ->> 'last_user')::uuid, o.last_user),
                 o.first_id, o.last_id, (task ->> 'rows')::bigint,
                 (answer ->> 'bytes')::bigint, answer ->> 'sha256',
                 answer ->> 'content_sha256')

@@ -225,9 +225,10 @@ DECLARE
     reason text;
 BEGIN
     SELECT * INTO a FROM bambi.archives AS r WHERE r.id = archive;
-    -- whoever changed something before changes were noted has to end; a
-    -- number of another cluster is of nobody here
-    IF a.begun_by >= pg_snapshot_xmin(pg_current_snapshot())
+    -- whoever changed an image before that was noted has to end: its table
+    -- was not locked; a number of another cluster is of nobody here
+    IF a.table_name = 'image_generations'
+       AND a.begun_by >= pg_snapshot_xmin(pg_current_snapshot())
        AND a.begun_by < pg_snapshot_xmax(pg_current_snapshot()) THEN
         again_ms := 200;
         RETURN;
@@ -365,7 +366,7 @@ BEGIN
     END IF;
     IF a.ends_as = 'delete' THEN
         DELETE FROM bambi_internal.archive_objects AS o
-         WHERE o.archive_id = archive;
+         WHERE o.archive_id = archive AND o.state = 'removed';
     ELSE
         UPDATE bambi_internal.archive_objects AS o SET state = 'written'
          WHERE o.archive_id = archive AND o.state = 'removed';

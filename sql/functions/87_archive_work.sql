@@ -89,6 +89,12 @@ BEGIN
                THEN 'writing' ELSE 'removing' END
          WHERE r.id = archive;
         -- nothing needs the edition before any more
+        DELETE FROM bambi_internal.archive_objects AS o
+         WHERE o.kind = 'reference' AND o.object_id IN (
+               SELECT c.id FROM bambi_internal.archive_objects AS c
+                WHERE c.archive_id = archive AND c.state = 'old')
+           AND (SELECT r.state = 'removing' FROM bambi.archives AS r
+                 WHERE r.id = archive);
         UPDATE bambi_internal.archive_objects AS o SET state = 'superseded'
          WHERE o.archive_id = archive AND o.state = 'old'
            AND (SELECT r.state = 'removing' FROM bambi.archives AS r

@@ -18,6 +18,7 @@ use Carp;
 use Digest::SHA qw(sha256_hex);
 use File::Find ();
 use File::Path qw(make_path);
+use JSON::PP;
 use PostgreSQL::Test::Utils;
 
 # Of which month, and of which tables.
@@ -196,6 +197,36 @@ sub state_of
 		WHERE table_name = '$table' AND month = '$month-01'");
 }
 
+# An object, decompressed if it is.
+sub text
+{
+	my ($self, $file) = @_;
+
+	my $bytes = slurp_file($file);
+
+	return $bytes unless $bytes =~ /^\x28\xb5\x2f\xfd/;
+	my ($text) = run_command([ 'zstd', '-dcq', $file ]);
+	return $text;
+}
+
+sub lines
+{
+	my ($self, $file) = @_;
+	my $json = JSON::PP->new;	# the text is characters already
+
+	return map { $json->decode($_) } split /\n/, $self->text($file);
+}
+
+sub write_file
+{
+	my ($self, $file, $bytes) = @_;
+
+	open my $out, '>:raw', $file or croak "$file: $!";
+	print $out $bytes;
+	close $out or croak "$file: $!";
+	return;
+}
+
 # ---- there and back
 
 sub ask_off
@@ -226,10 +257,21 @@ sub wait_for
 	# what a death has put off is tried at once
 	return $self->{bambi}->poll("SELECT bool_and(state = '$state')
 		AND NOT EXISTS (SELECT FROM bambi_internal.archive_objects o
-			WHERE o.state = 'superseded')
+			WHERE o.state = 'superseded' AND o.archive_id IN (
+				SELECT id FROM bambi.archives
+				 WHERE table_name IN ($list)))
 		AND NOT EXISTS (SELECT FROM bambi_internal.outbox)
 		FROM bambi_archives WHERE month = '$month-01'
 		AND table_name IN ($list)");
+}
+
+# Whether they are now.
+sub all_are
+{
+	my ($self, $state) = @_;
+
+	return $self->{bambi}->sql("SELECT count(*) FROM bambi_archives
+		WHERE month = '$month-01' AND state = '$state'") == @tables;
 }
 
 sub send_off
