@@ -58,5 +58,6 @@ For what is failed, uncertain or held. One that is uncertain may have been '
     'stays in the books. '
     'Errors: PT401; PT402 as bambi_generate; PT404 "generation '
     'does not exist", "model does not exist"; PT409 "generation cannot be '
-    'retried", "no usable key"; PT429 "too many requests"; PT503 "try again '
-    'later"; 42501 if the plan does not allow it any more.';
+    'retried", "prompt was not kept", "no usable key"; PT429 "too many '
+    'requests"; PT503 "try again later"; 42501 if the plan does not allow it '
+    'any more.';

@@ -176,7 +176,7 @@ COMMENT ON FUNCTION @extschema@.bambi_maintain() IS
     'Does now what the worker does once a day: makes the months ahead, and '
     'writes off what has been uncertain for a day, of which it gives the '
     'number. At its commit the worker looks after the rest: keys to be '
-    'checked, what they hold, the master key. '
+    'checked, what they hold, the master key, what is past its time. '
     'Errors: PT503 "try again later"; 55000 "bambi is not set up".';
 
 CREATE FUNCTION @extschema@.bambi_refresh_reports()

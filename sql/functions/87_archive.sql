@@ -18,9 +18,11 @@ COMMENT ON FUNCTION bambi_internal.wake_archive() IS
 
 CREATE FUNCTION bambi_internal.archive_is_set()
 RETURNS boolean
-LANGUAGE c STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'bambi_archive_is_set';
+BEGIN ATOMIC
+    SELECT coalesce(current_setting('bambi.archive_store', true), '') <> '';
+END;
 COMMENT ON FUNCTION bambi_internal.archive_is_set() IS
     'Whether there is an archive.';
 

@@ -152,6 +152,15 @@ GRANT EXECUTE ON FUNCTION @extschema@.bambi_resume() TO bambi_admin;
 COMMENT ON FUNCTION @extschema@.bambi_resume() IS
     'Ends what bambi_pause() began. Error: 55000 "bambi is not set up".';
 
+CREATE FUNCTION bambi_internal.timeline()
+RETURNS integer
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'bambi_timeline';
+REVOKE ALL ON FUNCTION bambi_internal.timeline() FROM PUBLIC;
+ALTER FUNCTION bambi_internal.timeline() OWNER TO bambi_owner;
+COMMENT ON FUNCTION bambi_internal.timeline() IS
+    'The server''s timeline, which a promotion changes; NULL on a standby.';
+
 CREATE FUNCTION bambi_internal.adopt(system_identifier bigint, database_oid oid)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

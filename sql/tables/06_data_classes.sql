@@ -143,6 +143,9 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.previews', 'technical', NULL, 'generation_id user_id updated_at'),
     ('bambi.previews', 'content', NULL, 'data'),
 
+    ('bambi.prompts_not_kept', 'technical', NULL, 'user_id'),
+    ('bambi.prompts_not_kept', 'personal', NULL, 'created_at'),
+
     ('bambi.retention_policies', 'technical', NULL, 'created_at updated_at'),
     ('bambi.retention_policies', 'technical', 'values',
      'what keep ends_as pictures keep_prompts description'),
@@ -205,6 +208,9 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
 
     ('bambi_internal.carried_months', 'technical', NULL, 'archive_id'),
 
+    ('bambi_internal.content_removals', 'technical', NULL,
+     'user_id removed_to passed_by'),
+
     ('bambi_internal.idempotency_keys', 'technical', NULL,
      'user_id generation_id created_at'),
     ('bambi_internal.idempotency_keys', 'content', NULL, 'key request_hash'),
@@ -225,7 +231,7 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi_internal.queue', 'technical', NULL,
      'id user_id configuration_id provider_id turn waits_for attempt tries '
      'deaths claimed_by claimed_at not_before cancel_requested store inputs '
-     'input_bytes'),
+     'input_bytes timeline'),
     ('bambi_internal.queue', 'money', NULL, 'cost_estimate'),
 
     ('bambi_internal.rotation', 'technical', NULL,

@@ -91,8 +91,8 @@ COMMENT ON COLUMN bambi.plans.store IS
     'Where pictures of its users are kept: database, filesystem, s3 or '
     'supabase; NULL: as bambi.store says.';
 COMMENT ON COLUMN bambi.plans.retention_days IS
-    'Days after which generations of its users may be removed; NULL: kept. '
-    'It is stored, and nothing removes them yet.';
+    'Days after which generations of its users lose their prompts, pictures '
+    'and what else is content; NULL: never.';
 COMMENT ON COLUMN bambi.plans.budget IS
     'Most that a user''s generations of a period may cost; NULL: any amount.';
 COMMENT ON COLUMN bambi.plans.budget_currency IS

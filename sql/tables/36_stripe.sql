@@ -120,6 +120,9 @@ CREATE INDEX IF NOT EXISTS stripe_event_trouble
     ON bambi.stripe_events (created)
     WHERE outcome IN ('failed', 'wrong_mode') OR type LIKE 'charge.dispute.%';
 
+CREATE INDEX IF NOT EXISTS stripe_event_age
+    ON bambi.stripe_events (created, event_id);
+
 ALTER TABLE bambi.stripe_events OWNER TO bambi_owner;
 ALTER TABLE bambi.stripe_events ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.stripe_events');

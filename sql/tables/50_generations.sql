@@ -64,7 +64,7 @@ COMMENT ON COLUMN bambi.image_generations.configuration_id IS
 COMMENT ON COLUMN bambi.image_generations.model_id IS
     'With which model.';
 COMMENT ON COLUMN bambi.image_generations.prompt IS
-    'What the picture is to show.';
+    'What the picture is to show; empty: it was not kept.';
 COMMENT ON COLUMN bambi.image_generations.parameters IS
     'What else was asked for, by the model''s capabilities.';
 COMMENT ON COLUMN bambi.image_generations.status IS

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS bambi_internal.queue (
     inputs            smallint     NOT NULL DEFAULT 0,
     input_bytes       integer      NOT NULL DEFAULT 0,
     cost_estimate     numeric(14,6),
+    timeline          integer      NOT NULL DEFAULT bambi_internal.timeline(),
 
     PRIMARY KEY (id, user_id),
     CONSTRAINT queued_generation_exists
@@ -75,6 +76,13 @@ COMMENT ON COLUMN bambi_internal.queue.input_bytes IS
 COMMENT ON COLUMN bambi_internal.queue.cost_estimate IS
     'What it is thought to cost; as in image_generations, here for the sums '
     'that budgets take of what is pending.';
+COMMENT ON COLUMN bambi_internal.queue.timeline IS
+    'The server''s timeline when it was queued: after a promotion only what is '
+    'queued on the new one is sent.';
+
+-- DROP EXTENSION takes it
+ALTER TABLE bambi_internal.queue
+    ALTER timeline SET DEFAULT bambi_internal.timeline();
 
 -- No index holds a column that a claim changes.
 CREATE INDEX IF NOT EXISTS queue_in_turn
@@ -184,7 +192,7 @@ COMMENT ON COLUMN @extschema@.bambi_generations.model IS
 COMMENT ON COLUMN @extschema@.bambi_generations.model_name IS
     'Name of the model for people.';
 COMMENT ON COLUMN @extschema@.bambi_generations.prompt IS
-    'What the picture is to show.';
+    'What the picture is to show; empty: it was not kept.';
 COMMENT ON COLUMN @extschema@.bambi_generations.parameters IS
     'What else you asked for.';
 COMMENT ON COLUMN @extschema@.bambi_generations.status IS

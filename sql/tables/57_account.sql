@@ -97,7 +97,8 @@ COMMENT ON COLUMN @extschema@.bambi_account.models IS
 COMMENT ON COLUMN @extschema@.bambi_account.store IS
     'Where pictures are kept; NULL: where the operator keeps all.';
 COMMENT ON COLUMN @extschema@.bambi_account.retention_days IS
-    'Days after which generations may be removed; NULL: kept.';
+    'Days after which generations lose their prompts and pictures; NULL: '
+    'never.';
 COMMENT ON COLUMN @extschema@.bambi_account.budget IS
     'Money that your generations may cost in this period by the plan; NULL: '
     'any amount.';

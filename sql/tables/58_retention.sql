@@ -105,3 +105,130 @@ COMMENT ON FUNCTION bambi_internal.retention_of(text) IS
     'How long a kind of data is kept, and what becomes of it then.';
 ALTER FUNCTION bambi_internal.retention_of(text) OWNER TO bambi_owner;
 REVOKE ALL ON FUNCTION bambi_internal.retention_of(text) FROM PUBLIC;
+
+-- What a user decides alone: stricter than the operator, never laxer.
+CREATE TABLE IF NOT EXISTS bambi.prompts_not_kept (
+    user_id     uuid         NOT NULL,
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+
+    PRIMARY KEY (user_id),
+    CONSTRAINT choice_is_of_user
+        FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE bambi.prompts_not_kept IS
+    'Users who want no prompt of theirs to outlive its generation; see '
+    'bambi_keep_prompts().';
+COMMENT ON COLUMN bambi.prompts_not_kept.user_id IS
+    'The user.';
+COMMENT ON COLUMN bambi.prompts_not_kept.created_at IS
+    'Since when.';
+
+ALTER TABLE bambi.prompts_not_kept OWNER TO bambi_owner;
+ALTER TABLE bambi.prompts_not_kept ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges('bambi.prompts_not_kept');
+DROP POLICY IF EXISTS owner_reads ON bambi.prompts_not_kept;
+CREATE POLICY owner_reads ON bambi.prompts_not_kept
+    FOR SELECT TO bambi_user
+    USING (user_id = @extschema@.bambi_user_id());
+DROP POLICY IF EXISTS service_reads ON bambi.prompts_not_kept;
+CREATE POLICY service_reads ON bambi.prompts_not_kept
+    FOR SELECT TO bambi_service USING (true);
+GRANT SELECT ON bambi.prompts_not_kept
+    TO bambi_user, bambi_service;  -- for the view
+
+-- How far the content of users whose plan has an end for it was removed, so
+-- that nobody looks at the same months every day.
+CREATE TABLE IF NOT EXISTS bambi_internal.content_removals (
+    user_id     uuid    NOT NULL,
+    removed_to  uuid    NOT NULL,
+    passed_by   uuid[]  NOT NULL DEFAULT '{}',
+
+    PRIMARY KEY (user_id),
+    CONSTRAINT removal_is_of_user
+        FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE bambi_internal.content_removals IS
+    'How far plans.retention_days was followed, for each user whom it '
+    'concerned.';
+COMMENT ON COLUMN bambi_internal.content_removals.user_id IS
+    'Whose generations.';
+COMMENT ON COLUMN bambi_internal.content_removals.removed_to IS
+    'Of no generation up to this id the content is there any more.';
+COMMENT ON COLUMN bambi_internal.content_removals.passed_by IS
+    'But of these: they had not ended, or somebody held them.';
+
+ALTER TABLE bambi_internal.content_removals OWNER TO bambi_owner;
+ALTER TABLE bambi_internal.content_removals ENABLE ROW LEVEL SECURITY;
+SELECT bambi_internal.revoke_default_privileges(
+           'bambi_internal.content_removals');
+
+-- Only a user has a plan; to anybody else the view says what holds without.
+CREATE OR REPLACE VIEW @extschema@.bambi_retention
+WITH (security_invoker = true) AS
+SELECT p.what,
+       p.description,
+       CASE WHEN l.is_of_plan THEN make_interval(days => a.retention_days)
+            ELSE p.keep END AS keep,
+       CASE WHEN l.is_of_plan THEN 'delete' ELSE p.ends_as END AS ends_as,
+       l.is_of_plan,
+       l.keep_prompts,
+       CASE WHEN NOT l.keep_prompts
+            THEN 'Prompts are not kept once a generation has ended. '
+            ELSE '' END
+       || CASE WHEN l.is_of_plan
+               THEN 'Kept for ' || a.retention_days
+                    || CASE a.retention_days WHEN 1 THEN ' day'
+                       ELSE ' days' END
+                    || ', by the plan; then prompts and pictures are removed. '
+                       'That there was a generation, and what it cost, stays.'
+               WHEN p.keep IS NULL THEN 'Kept as long as the account.'
+               ELSE 'Kept for '
+                    || CASE WHEN l.months = 1 THEN '1 month'
+                            WHEN l.months = 12 THEN '1 year'
+                            WHEN l.months % 12 = 0
+                            THEN l.months / 12 || ' years'
+                            ELSE l.months || ' months' END
+                    || CASE p.ends_as
+                       WHEN 'archive'
+                       THEN '; then moved to the operator''s archive.'
+                       ELSE '; then removed.' END
+          END AS in_words
+  FROM bambi.retention_policies p
+       LEFT JOIN @extschema@.bambi_account a
+              ON p.what = 'content'
+             AND a.user_id = @extschema@.bambi_user_id()
+       CROSS JOIN LATERAL (
+           SELECT a.retention_days IS NOT NULL
+                  AND (p.keep IS NULL
+                       OR make_interval(days => a.retention_days) < p.keep)
+                      AS is_of_plan,
+                  CASE WHEN p.keep_prompts THEN NOT EXISTS (
+                      SELECT FROM bambi.prompts_not_kept n
+                       WHERE n.user_id = @extschema@.bambi_user_id())
+                  ELSE p.keep_prompts END AS keep_prompts,
+                  (extract(year FROM p.keep) * 12
+                   + extract(month FROM p.keep))::integer AS months) l;
+COMMENT ON VIEW @extschema@.bambi_retention IS
+    'How long your data is kept, and what becomes of it then.';
+COMMENT ON COLUMN @extschema@.bambi_retention.what IS
+    'content, usage, audit, consents or payments.';
+COMMENT ON COLUMN @extschema@.bambi_retention.description IS
+    'What that is.';
+COMMENT ON COLUMN @extschema@.bambi_retention.keep IS
+    'How long it is kept; NULL: as long as the account.';
+COMMENT ON COLUMN @extschema@.bambi_retention.ends_as IS
+    'What becomes of it then: archive or delete.';
+COMMENT ON COLUMN @extschema@.bambi_retention.is_of_plan IS
+    'Whether your plan says so; it says nothing where it would keep it longer '
+    'than the operator.';
+COMMENT ON COLUMN @extschema@.bambi_retention.keep_prompts IS
+    'Of content: false: prompts are not kept once a generation has ended, '
+    'because the operator or you want it so.';
+COMMENT ON COLUMN @extschema@.bambi_retention.in_words IS
+    'All of it in words.';
+CREATE OR REPLACE TRIGGER nobody_writes
+    INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.bambi_retention
+    FOR EACH ROW EXECUTE FUNCTION bambi_internal.refuse_write();
+ALTER VIEW @extschema@.bambi_retention OWNER TO bambi_owner;
+SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_retention');
+GRANT SELECT ON @extschema@.bambi_retention TO bambi_user, bambi_service;

@@ -13,6 +13,7 @@
 
 #include <openssl/crypto.h>
 
+#include "archive.h"
 #include "keys.h"
 #include "link.h"
 #include "loop.h"
@@ -447,7 +448,8 @@ begin_with_store(Errand *errand, const char *kind, const json_t *object)
 /* ---- all ---- */
 
 void
-errands_receive(const FrameHead *head, const char *key, const char *json)
+errands_receive(const FrameHead *head, const char *key, const char *json,
+				const uint8_t *picture)
 {
 	Arena	   *arena = arena_create();
 	Errand	   *errand = arena_alloc(arena, sizeof(Errand));
@@ -480,6 +482,11 @@ errands_receive(const FrameHead *head, const char *key, const char *json)
 		redis_receive(head->tag, object);
 		leave(errand);
 	}
+	else if (archive_is_meant(kind))
+	{
+		archive_receive(head->tag, object, picture, head->picture_len);
+		leave(errand);
+	}
 	else
 		begin_with_store(errand, kind, object);
 }
@@ -493,5 +500,6 @@ errands_stop(void)
 		exchange_clear_reply(&first->runner.x);
 		leave(first);
 	}
+	archive_stop();
 	redis_stop();
 }

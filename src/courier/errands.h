@@ -12,6 +12,7 @@
  *	{"kind":"reseal", "user", "provider", "kid"}, with a sealed key: to be
  *	sealed anew, to the master key kid
  *	{"kind":"rotate"}: a new version of the master key
+ *	and those of the archive, see archive.h,
  * and is answered once, in any order: {"url"} for a link; {"state", "message"}
  * for a key, where state is valid, rejected, failing (known, and without money)
  * or unknown (nothing that was said tells); {"key"} sealed anew, {"kid"} of the
@@ -27,8 +28,9 @@
 
 #include "../protocol/frame.h"
 
+/* picture is the payload, of what is archived. */
 extern void errands_receive(const FrameHead *head, const char *key,
-							const char *json);
+							const char *json, const uint8_t *picture);
 
 /* The worker is gone: nothing is begun or finished any more. */
 extern void errands_stop(void);

@@ -161,6 +161,7 @@ typedef struct Exchange
 	bool		(*take_event) (void *owner, const char *text, size_t len,
 							   Picture *picture);
 	void	   *event_owner;
+	bool		is_archive;		/* of a store: it is asked as the archive */
 	int64_t		now;			/* seconds since 1970, at each step */
 
 	Request		request;		/* for NEXT_SEND */

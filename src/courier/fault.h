@@ -50,6 +50,7 @@ typedef enum Charged
 typedef struct Fault
 {
 	FaultClass	class;
+	bool		is_missing;		/* what a store was asked for is not there */
 	bool		may_repeat;		/* the same request again, without asking */
 	bool		may_have_cost;	/* sent, and not known to be free: uncertain */
 	Charged		charged;

@@ -14,9 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "../protocol/picture.h"
+#include "hash.h"
 #include "link.h"
 #include "point.h"
 #include "spool.h"
@@ -38,34 +37,6 @@ static void store_next(Work *work);
 
 /* ---- the pictures ---- */
 
-static bool
-hash_picture(const Picture *picture, char hex[65])
-{
-	static const EVP_MD *sha256;
-	static EVP_MD_CTX *context;
-	static const char digits[] = "0123456789abcdef";
-	unsigned char hash[32];
-	int			i;
-
-	/* fetched once: finding it costs more than hashing a small picture */
-	if (context == NULL)
-	{
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-		context = EVP_MD_CTX_new();
-	}
-	if (EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
-		EVP_DigestUpdate(context, picture->bytes, picture->len) != 1 ||
-		EVP_DigestFinal_ex(context, hash, NULL) != 1)
-		return false;
-	for (i = 0; i < 32; i++)
-	{
-		hex[2 * i] = digits[hash[i] >> 4];
-		hex[2 * i + 1] = digits[hash[i] & 15];
-	}
-	hex[64] = '\0';
-	return true;
-}
-
 /*
  * Keeps those that are pictures.  One bad among several is no reason to
  * throw away what was paid for.
@@ -86,7 +57,7 @@ take_pictures(Work *work)
 			from->picture.len <= FRAME_MAX_PICTURE &&
 			picture_sniff(from->picture.bytes, from->picture.len,
 						  &facts) == PICTURE_OK &&
-			hash_picture(&from->picture, to->sha256))
+			hash_hex(from->picture.bytes, from->picture.len, to->sha256))
 		{
 			to->picture = from->picture;
 			to->format = facts.format;

@@ -232,18 +232,39 @@ void
 link_send_text(FrameType type, uint64_t tag, uint32_t status,
 			   const char *json, size_t len)
 {
+	link_send_payload(type, tag, status, json, len, NULL);
+}
+
+void
+link_send_payload(FrameType type, uint64_t tag, uint32_t status,
+				  const char *json, size_t len, Picture *payload)
+{
 	FrameHead	head = {.type = (uint8_t) type,.tag = tag,.status = status};
+	Picture		given = {NULL, 0, false};
 	uint8_t    *frame;
 
-	if (link_fd < 0 || len > FRAME_MAX_JSON)
+	if (payload != NULL)
+	{
+		given = *payload;
+		memset(payload, 0, sizeof(*payload));
+	}
+	if (link_fd < 0 || len > FRAME_MAX_JSON || given.len > FRAME_MAX_PICTURE)
+	{
+		free(given.bytes);
 		return;
+	}
 	head.json_len = (uint32_t) len;
+	head.picture_len = (uint32_t) given.len;
 	frame = malloc(FRAME_HEAD_SIZE + len);
 	if (frame == NULL)
 		abort();
 	frame_encode(&head, frame);
 	memcpy(frame + FRAME_HEAD_SIZE, json, len);
 	enqueue(frame, FRAME_HEAD_SIZE + len, NULL);
+	if (given.len > 0)
+		enqueue(given.bytes, given.len, NULL);
+	else
+		free(given.bytes);
 }
 
 void

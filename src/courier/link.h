@@ -43,6 +43,13 @@ extern void link_send(const void *bytes, size_t len, int *unsent);
 extern void link_send_text(FrameType type, uint64_t tag, uint32_t status,
 						   const char *json, size_t len);
 
+/*
+ * The same with a picture part, whose bytes are malloc'ed and given; NULL is
+ * none.
+ */
+extern void link_send_payload(FrameType type, uint64_t tag, uint32_t status,
+							  const char *json, size_t len, Picture *payload);
+
 /* Queues a PROGRESS frame; the picture's bytes are copied, NULL is none. */
 extern void link_send_progress(uint64_t tag, uint32_t percent,
 							   const Picture *preview);

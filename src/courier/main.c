@@ -233,7 +233,7 @@ receive_frame(const FrameHead *head, const char *key, const char *json,
 			jobs_cancel(head);
 			return true;
 		case FRAME_ERRAND:
-			errands_receive(head, key, json);
+			errands_receive(head, key, json, picture);
 			return true;
 		case FRAME_OUTCOME:
 		case FRAME_LOG:

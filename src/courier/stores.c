@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * stores.c
- *		The image stores as they are configured, with their credentials.
+ *		The image stores and the archive as they are configured, with their
+ *		credentials.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +14,7 @@
 
 #include <openssl/crypto.h>
 
+#include "archive_name.h"
 #include "link.h"
 #include "../protocol/secret_file.h"
 
@@ -28,6 +30,8 @@ typedef struct State
 } State;
 
 static State *states;			/* as many as there are stores */
+static const StoreAdapter *archive_store;	/* or NULL */
+static State archive_state;		/* of what it needs for the archive */
 static json_t *store_settings;
 static Arena *arena;			/* of all credentials */
 
@@ -104,6 +108,34 @@ read_store(const StoreAdapter *store, State *state)
 		state->said[0] = '\0';
 }
 
+/* No archive is nothing wrong, but to whoever asks for it. */
+static void
+read_archive(void)
+{
+	const char *name = setting("archive_store");
+	const char *problem = NULL;
+	State	   *state = &archive_state;
+
+	archive_store = store_find(name);
+	state->secret = NULL;
+	state->problem[0] = '\0';
+	if (archive_store == NULL || archive_store->archive == NULL)
+	{
+		archive_store = NULL;
+		problem = name[0] == '\0' ? "bambi.archive_store is not set" :
+			"bambi.archive_store names no store that keeps an archive";
+	}
+	else
+		problem = archive_store->archive->check(store_settings);
+	if (problem == NULL)
+		problem = archive_prefix_problem(store_settings);
+	if (problem != NULL)
+		snprintf(state->problem, sizeof(state->problem), "%s", problem);
+	else if (archive_store->credentials_setting != NULL)
+		read_credentials(archive_store, state);
+	say(state->said, name[0] != '\0' ? state->problem : "");
+}
+
 static void
 read_ranges(const char *list)
 {
@@ -138,6 +170,7 @@ stores_configure(const Settings *settings)
 		abort();
 	for (i = 0; i < count; i++)
 		read_store(store_at(i), &states[i]);
+	read_archive();
 	read_ranges(setting("store_networks"));
 }
 
@@ -166,16 +199,41 @@ release_json(void *object)
 	json_decref(object);
 }
 
-void
-stores_prepare(const StoreAdapter *store, Exchange *x)
+static void
+prepare(const State *state, Exchange *x)
 {
-	const Secret *secret = arena != NULL ? state_of(store)->secret : NULL;
+	const Secret *secret = arena != NULL ? state->secret : NULL;
 
 	x->base_url = "";
 	x->settings = store_settings;
 	arena_on_destroy(x->arena, release_json, json_incref(store_settings));
 	x->secret = secret != NULL ?
 		secret_create(x->arena, secret->bytes, secret->len) : NULL;
+}
+
+void
+stores_prepare(const StoreAdapter *store, Exchange *x)
+{
+	prepare(state_of(store), x);
+	x->is_archive = false;
+}
+
+const ArchiveAdapter *
+stores_archive(const char **problem)
+{
+	if (arena == NULL)
+		*problem = "the settings have not come yet";
+	else
+		*problem = archive_state.problem[0] != '\0' ? archive_state.problem :
+			NULL;
+	return *problem == NULL ? archive_store->archive : NULL;
+}
+
+void
+stores_prepare_archive(Exchange *x)
+{
+	prepare(&archive_state, x);
+	x->is_archive = true;
 }
 
 const AddressRange *

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * stores.h
- *		The image stores as they are configured, with their credentials.
+ *		The image stores and the archive as they are configured, with their
+ *		credentials.
  *
  * One per process.
  *
@@ -28,6 +29,15 @@ extern const char *stores_problem(const StoreAdapter *store);
  * credentials in x->arena, so that a call may outlive stores_configure.
  */
 extern void stores_prepare(const StoreAdapter *store, Exchange *x);
+
+/*
+ * The archive, or NULL and why it cannot be used now.  Both are lent until
+ * stores_configure.
+ */
+extern const ArchiveAdapter *stores_archive(const char **problem);
+
+/* As stores_prepare, for the functions of the archive. */
+extern void stores_prepare_archive(Exchange *x);
 
 /*
  * Where stores may be besides public addresses, as bambi.store_networks

@@ -27,9 +27,11 @@ typedef struct BambiAgenda
 	TimestampTz adopt_at;
 	TimestampTz delayed_at;		/* a generation's not_before */
 	TimestampTz check_at;		/* for rows that a claim passed by */
+	TimestampTz promotion_at;	/* something may have been queued before it */
 	TimestampTz settle_at;		/* for rows that a settle passed by */
 	TimestampTz months_at;		/* partitions are to be made ahead */
 	TimestampTz maintain_at;
+	TimestampTz retention_at;	/* something may be past its time */
 	TimestampTz courier_at;		/* start it, when there is none */
 	TimestampTz errands_at;		/* something may be due in the outbox */
 	TimestampTz reseal_at;		/* something may be sealed to an old key */

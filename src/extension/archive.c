@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 
 #include "agenda.h"
 #include "archive.h"
@@ -23,7 +22,6 @@
 #include "statements_archive.h"
 #include "transaction.h"
 
-PG_FUNCTION_INFO_V1(bambi_archive_is_set);
 PG_FUNCTION_INFO_V1(bambi_wake_archive);
 
 /* Errands under way: so that one writes while another waits for a disk. */
@@ -266,15 +264,6 @@ bambi_archive_lost(TimestampTz now)
 			forget(&errands[i]);
 	}
 	bambi_agenda.archive_at = now;
-}
-
-/* bambi_internal.archive_is_set() RETURNS boolean: SQL may not look at it. */
-Datum
-bambi_archive_is_set(PG_FUNCTION_ARGS)
-{
-	const char *store = GetConfigOption("bambi.archive_store", true, false);
-
-	PG_RETURN_BOOL(store != NULL && store[0] != '\0');
 }
 
 /* bambi_internal.wake_archive() RETURNS void */

@@ -62,6 +62,10 @@ bambi_courier_send_settings(void)
 	add_text(&json, "store_prefix", bambi_store_prefix);
 	add_text(&json, "store_public_url", bambi_store_public_url);
 	add_text(&json, "store_networks", bambi_store_networks);
+	add_text(&json, "archive_store", bambi_archive_store);
+	add_text(&json, "archive_directory", bambi_archive_directory);
+	add_text(&json, "archive_prefix", bambi_archive_prefix);
+	add_text(&json, "archive_bucket", bambi_archive_bucket);
 	add_text(&json, "s3_endpoint", bambi_s3_endpoint);
 	add_text(&json, "s3_bucket", bambi_s3_bucket);
 	add_text(&json, "s3_region", bambi_s3_region);

@@ -39,7 +39,8 @@ enum
 	PARAMETERS,
 	KEY_IS_USABLE,
 	CONFIGURATION,
-	HAS_BUDGET
+	HAS_BUDGET,
+	PROMPT_IS_GONE
 };
 
 /* What of the locked row is needed when others have been read. */
@@ -98,6 +99,10 @@ require_possible(const BambiQuota *quota)
 		bambi_refuse(BAMBI_WRONG_STATE, "generation cannot be retried",
 					 psprintf("It is %s; only what is failed, uncertain or held can be.",
 							  status), NULL);
+	if (truth(PROMPT_IS_GONE))
+		bambi_refuse(BAMBI_WRONG_STATE, "prompt was not kept",
+					 "Prompts are not kept, or not for as long: see bambi_retention.",
+					 "Call bambi_generate with the prompt again.");
 	if (!truth(MODEL_IS_USABLE))
 		bambi_refuse(BAMBI_NOT_FOUND, "model does not exist",
 					 psprintf("Model \"%s\" is not offered any more.",

@@ -20,6 +20,7 @@
 
 char	   *bambi_databases = NULL;
 int			bambi_max_in_flight = 256;
+int			bambi_after_promotion = BAMBI_PROMOTION_HOLD;
 int			bambi_call_timeout = 300;
 int			bambi_max_response_bytes = 64 * 1024;
 int			bambi_memory_budget = 64 * 1024;
@@ -57,6 +58,10 @@ char	   *bambi_s3_bucket = NULL;
 char	   *bambi_s3_region = NULL;
 char	   *bambi_s3_address_style = NULL;
 char	   *bambi_s3_credentials_file = NULL;
+char	   *bambi_archive_store = NULL;
+char	   *bambi_archive_directory = NULL;
+char	   *bambi_archive_prefix = NULL;
+char	   *bambi_archive_bucket = NULL;
 char	   *bambi_supabase_url = NULL;
 char	   *bambi_supabase_bucket = NULL;
 char	   *bambi_supabase_key_file = NULL;
@@ -112,6 +117,22 @@ check_store(char **value, void **extra, GucSource source)
 	return false;
 }
 
+static const struct config_enum_entry after_promotion_options[] = {
+	{"hold", BAMBI_PROMOTION_HOLD, false},
+	{"run", BAMBI_PROMOTION_RUN, false},
+	{NULL, 0, false}
+};
+
+static bool
+check_archive_store(char **value, void **extra, GucSource source)
+{
+	if (**value == '\0' || strcmp(*value, "filesystem") == 0 ||
+		strcmp(*value, "s3") == 0)
+		return true;
+	GUC_check_errdetail("Archives are kept in filesystem or s3; empty is no archive.");
+	return false;
+}
+
 static bool
 check_address_style(char **value, void **extra, GucSource source)
 {
@@ -145,6 +166,15 @@ define_worker_settings(void)
 							&bambi_max_in_flight, 256, 1, BAMBI_MAX_IN_FLIGHT,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomEnumVariable("bambi.after_promotion",
+							 "What becomes of generations that were queued "
+							 "before the server was promoted.",
+							 "The old primary may have sent them, and the "
+							 "standby not have heard of it.",
+							 &bambi_after_promotion, BAMBI_PROMOTION_HOLD,
+							 after_promotion_options,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	DefineCustomStringVariable("bambi.courier_path",
 							   "The program bambi-courier.",
 							   "Empty: the one beside the server's programs.",
@@ -212,6 +242,28 @@ define_text(const char *name, const char *description, const char *more,
 	DefineCustomStringVariable(name, description, more, variable, otherwise,
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check, NULL,
 							   NULL);
+}
+
+static void
+define_archive_settings(void)
+{
+	/* functions of this extension ask whether there is an archive */
+	DefineCustomStringVariable("bambi.archive_store",
+							   "Where months that are past their time are kept.",
+							   "filesystem or s3; empty: there is no archive.",
+							   &bambi_archive_store, "",
+							   PGC_SIGHUP, 0,
+							   check_archive_store, NULL, NULL);
+	define_text("bambi.archive_directory",
+				"Directory of the archive in filesystem.", NULL,
+				&bambi_archive_directory, "", check_path);
+	define_text("bambi.archive_prefix",
+				"What names in the archive begin with.", NULL,
+				&bambi_archive_prefix, "", NULL);
+	define_text("bambi.archive_bucket",
+				"Bucket of the archive in s3.",
+				"Empty: that of bambi.s3_bucket.",
+				&bambi_archive_bucket, "", NULL);
 }
 
 static void
@@ -442,6 +494,7 @@ bambi_define_settings(void)
 	define_worker_settings();
 	define_call_settings();
 	define_store_settings();
+	define_archive_settings();
 	define_key_settings();
 	define_plan_settings();
 	define_redis_settings();

@@ -12,8 +12,16 @@
 /* never more calls than this, whatever bambi.max_in_flight says */
 #define BAMBI_MAX_IN_FLIGHT	4096
 
+/* What becomes of what was queued before the server was promoted. */
+typedef enum BambiAfterPromotion
+{
+	BAMBI_PROMOTION_HOLD,
+	BAMBI_PROMOTION_RUN
+} BambiAfterPromotion;
+
 extern char *bambi_databases;
 extern int	bambi_max_in_flight;
+extern int	bambi_after_promotion;	/* BambiAfterPromotion */
 extern int	bambi_call_timeout; /* s */
 extern int	bambi_max_response_bytes;	/* kB */
 extern int	bambi_memory_budget;	/* kB */
@@ -46,6 +54,10 @@ extern char *bambi_store_directory;
 extern char *bambi_store_prefix;
 extern char *bambi_store_public_url;
 extern char *bambi_store_networks;
+extern char *bambi_archive_store;
+extern char *bambi_archive_directory;
+extern char *bambi_archive_prefix;
+extern char *bambi_archive_bucket;
 extern char *bambi_s3_endpoint;
 extern char *bambi_s3_bucket;
 extern char *bambi_s3_region;

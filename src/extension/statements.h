@@ -39,6 +39,24 @@
 #define BAMBI_SOURCE_OF(estimate) \
 	"CASE WHEN " estimate " IS NOT NULL THEN 'table' END"
 
+/*
+ * Whether the operator or the user wants no prompt to outlive its generation;
+ * and what that means for the row of one that ends, and for the pictures that it was
+ * given, which nothing can be made of any more.
+ */
+#define BAMBI_FORGETS_PROMPTS(user) \
+	"((SELECT NOT keep_prompts FROM bambi.retention_policies" \
+	"   WHERE what = 'content')" \
+	" OR EXISTS (SELECT FROM bambi.prompts_not_kept k" \
+	"             WHERE k.user_id = " user "))"
+#define BAMBI_FORGET_PROMPT(row, is_wanted) \
+	"prompt = CASE WHEN " is_wanted " THEN '' ELSE " row ".prompt END," \
+	" parameters = CASE WHEN " is_wanted " THEN '{}'" \
+	" ELSE " row ".parameters END"
+#define BAMBI_EMPTY_INPUTS \
+	"UPDATE bambi.generation_inputs i" \
+	"   SET data = NULL, store = NULL, storage_path = NULL"
+
 /* The prices of model m that hold at a time, a row r of arrays. */
 #define BAMBI_PRICES_OF_MODEL(at) \
 	"  LEFT JOIN LATERAL (" \

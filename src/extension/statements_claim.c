@@ -21,6 +21,7 @@
 #define MAY_BE_CLAIMED \
 	"claimed_by IS NULL" \
 	"     AND (not_before IS NULL OR not_before <= $2)" \
+	"     AND timeline = bambi_internal.timeline()" \
 	"     AND ($6 OR input_bytes = 0)" \
 	"     AND ($7 IS NULL OR user_id <> ALL ($7))" \
 	"     AND EXISTS (SELECT FROM bambi_internal.instance i" \
@@ -193,5 +194,50 @@ BambiStatement bambi_claim_lanes = {
 	"       AND (q.waits_for, q.user_id) > (l.waits_for, l.user_id)"
 	"     ORDER BY q.waits_for, q.user_id LIMIT 1) n)"
 	" SELECT waits_for, user_id FROM l",
+	.is_generic = true,
+};
+
+/*
+ * A batch of what waits and was queued on an earlier timeline.
+ */
+#define OLDER_L \
+	"WITH l AS MATERIALIZED (" \
+	"  SELECT id, user_id FROM bambi_internal.queue" \
+	"   WHERE timeline <> bambi_internal.timeline() AND claimed_by IS NULL" \
+	"   LIMIT 1000 FOR UPDATE SKIP LOCKED)"
+
+/* Holds it, $1 now.  Gives id, one a row. */
+BambiStatement bambi_claim_hold_older = {
+	.sql =
+	OLDER_L ","
+	" d AS ("
+	"  DELETE FROM bambi_internal.queue q USING l"
+	"   WHERE q.id = l.id AND q.user_id = l.user_id"
+	"  RETURNING q.id, q.user_id)"
+	" UPDATE bambi.image_generations g"
+	"    SET status = 'held', updated_at = $1,"
+	"        held_reason = 'the server was promoted while it was queued'"
+	"   FROM d WHERE g.id = d.id AND g.user_id = d.user_id"
+	" RETURNING g.id",
+	.nargs = 1,
+	.types = {TIMESTAMPTZOID},
+	.is_generic = true,
+};
+
+/* Lets it run.  Gives id, one a row. */
+BambiStatement bambi_claim_renew_older = {
+	.sql =
+	OLDER_L
+	" UPDATE bambi_internal.queue q SET timeline = bambi_internal.timeline()"
+	"   FROM l WHERE q.id = l.id AND q.user_id = l.user_id"
+	" RETURNING q.id",
+	.is_generic = true,
+};
+
+/* Whether any is left, claimed or not. */
+BambiStatement bambi_claim_has_older = {
+	.sql =
+	"SELECT EXISTS (SELECT FROM bambi_internal.queue"
+	"                WHERE timeline <> bambi_internal.timeline())",
 	.is_generic = true,
 };

@@ -21,4 +21,9 @@ extern BambiStatement bambi_claim_these;
 extern BambiStatement bambi_claim_has_limits;
 extern BambiStatement bambi_claim_lanes;
 
+/* What was queued on an earlier timeline. */
+extern BambiStatement bambi_claim_hold_older;
+extern BambiStatement bambi_claim_renew_older;
+extern BambiStatement bambi_claim_has_older;
+
 #endif							/* BAMBI_STATEMENTS_CLAIM_H */

@@ -341,11 +341,11 @@ BambiStatement bambi_client_cancel_queued = {
 	.sql =
 	"WITH d AS (DELETE FROM bambi_internal.queue"
 	"            WHERE id = $1 AND user_id = $2),"
-	" i AS (UPDATE bambi.generation_inputs"
-	"          SET data = NULL, store = NULL, storage_path = NULL"
+	" i AS (" BAMBI_EMPTY_INPUTS
 	"        WHERE generation_id = $1 AND user_id = $2)"
-	" UPDATE bambi.image_generations"
+	" UPDATE bambi.image_generations g"
 	"    SET status = 'cancelled', cancel_requested_at = $3,"
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("$2")) ","
 	"        finished_at = $3, updated_at = $3, quota_period = NULL"
 	"  WHERE id = $1 AND user_id = $2",
 	.nargs = 3,
@@ -387,9 +387,13 @@ BambiStatement bambi_client_cancel_claimed = {
 /* $1 id, $2 user, $3 now: as the worker writes off after a day. */
 BambiStatement bambi_client_write_off = {
 	.sql =
-	"WITH e AS (" BOOK_UNKNOWN ")"
-	" UPDATE bambi.image_generations"
+	"WITH e AS (" BOOK_UNKNOWN "),"
+	" i AS (" BAMBI_EMPTY_INPUTS
+	"        WHERE generation_id = $1 AND user_id = $2"
+	"          AND " BAMBI_FORGETS_PROMPTS("$2") ")"
+	" UPDATE bambi.image_generations g"
 	"    SET status = 'failed', cost = cost_estimate, updated_at = $3,"
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("$2")) ","
 	"        cost_source = " BAMBI_SOURCE_OF("cost_estimate") ","
 	"        error_code = 'written_off', quota_period = NULL,"
 	"        held_reason = NULL"
@@ -412,7 +416,7 @@ BambiStatement bambi_client_lock_for_retry = {
 	"       p.slug || '/' || m.model_id, m.capabilities, g.parameters,"
 	"       NOT p.needs_key OR coalesce(c.status, '') IN"
 	"         ('pending', 'valid', 'failing', 'unknown'),"
-	"       g.configuration_id, " HAS_BUDGET
+	"       g.configuration_id, " HAS_BUDGET ", g.prompt = ''"
 	"  FROM bambi.image_generations g"
 	"  JOIN bambi.users u ON u.id = g.user_id" BAMBI_PLAN_OF_USER("$3")
 	"  JOIN bambi.models m ON m.id = g.model_id"

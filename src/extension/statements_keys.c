@@ -348,9 +348,14 @@ BambiStatement bambi_key_give_up = {
 	"     SET usage_count = greatest(0, u.usage_count - n.count)"
 	"    FROM (SELECT quota_period, count(*)::int FROM h"
 	"           GROUP BY quota_period) n"
-	"   WHERE u.id = $2 AND u.reset_date = n.quota_period)"
+	"   WHERE u.id = $2 AND u.reset_date = n.quota_period),"
+	" i AS ("
+	"  " BAMBI_EMPTY_INPUTS
+	"    FROM h WHERE " BAMBI_FORGETS_PROMPTS("$2")
+	"     AND i.generation_id = h.id AND i.user_id = h.user_id)"
 	" UPDATE bambi.image_generations g"
 	"    SET status = 'failed', error_code = 'key_removed',"
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("$2")) ","
 	"        error_message = 'the key of this generation is gone',"
 	"        held_reason = NULL, quota_period = NULL, finished_at = $3,"
 	"        updated_at = $3"

@@ -137,7 +137,8 @@ BambiStatement bambi_worker_settle_succeeded = {
 	.sql =
 	"WITH l AS MATERIALIZED ("
 	"  SELECT o.*, q.claimed_at, q.inputs, x.request_id, x.usage, x.cost,"
-	"         x.billed, x.note, x.charged, x.images, x.leftovers"
+	"         x.billed, x.note, x.charged, x.images, x.leftovers,"
+	"         " BAMBI_FORGETS_PROMPTS("o.user_id") " AS forgets"
 	"    FROM unnest($1, $2, $3, $4, $5, $6, $7)"
 	"         o(id, user_id, attempt, incarnation, outcome, image_id, picture),"
 	"         jsonb_to_record(o.outcome::jsonb)"
@@ -152,6 +153,7 @@ BambiStatement bambi_worker_settle_succeeded = {
 	" s AS MATERIALIZED ("
 	"  SELECT l.id, l.user_id, l.attempt, l.incarnation, l.claimed_at,"
 	"         l.inputs, l.request_id, l.usage, l.cost, l.note, l.charged,"
+	"         l.forgets,"
 	"         jsonb_array_length(l.images) AS images,"
 	"         coalesce(l.billed, jsonb_array_length(l.images)) AS billed,"
 	USAGE_COLUMNS
@@ -165,6 +167,7 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"     SET status = 'succeeded', progress = 100, attempts = s.attempt,"
 	"         started_at = s.claimed_at, finished_at = $8, updated_at = $8,"
 	"         error_code = NULL, error_message = s.note,"
+	"         " BAMBI_FORGET_PROMPT("g", "s.forgets") ","
 	"         provider_request_id = s.request_id, tokens_used = s.tokens,"
 	"         (cost, cost_source) = ("
 	COST_AND_SOURCE("s.cost", TOKEN_COST("g.model_id"),
@@ -175,8 +178,7 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"            g.cost_source, g.tokens_used, s.attempt, s.usage, s.charged,"
 	"            s.images, s.inputs),"
 	" r AS ("
-	"  UPDATE bambi.generation_inputs i"
-	"     SET data = NULL, store = NULL, storage_path = NULL"
+	"  " BAMBI_EMPTY_INPUTS
 	"    FROM s WHERE s.inputs > 0"
 	"     AND i.generation_id = s.id AND i.user_id = s.user_id),"
 	" i AS ("
@@ -185,7 +187,7 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"         revised_prompt)"
 	"  SELECT l.image_id, l.id, l.user_id, x.position, x.location, x.url,"
 	"         x.width, x.height, x.format, x.bytes, x.sha256, x.store,"
-	"         x.revised_prompt"
+	"         CASE WHEN l.forgets THEN NULL ELSE x.revised_prompt END"
 	"    FROM l, jsonb_to_record(l.images->0) x(position smallint,"
 	"         location text, url text, width int, height int, format text,"
 	"         bytes bigint, sha256 text, store text, revised_prompt text)),"
@@ -195,7 +197,7 @@ BambiStatement bambi_worker_settle_succeeded = {
 	"         revised_prompt)"
 	"  SELECT l.id, l.user_id, x.position, x.location, x.url, x.width,"
 	"         x.height, x.format, x.bytes, x.sha256, x.store,"
-	"         x.revised_prompt"
+	"         CASE WHEN l.forgets THEN NULL ELSE x.revised_prompt END"
 	"    FROM l, jsonb_to_recordset(l.images - 0) x(position smallint,"
 	"         location text, url text, width int, height int, format text,"
 	"         bytes bigint, sha256 text, store text, revised_prompt text)"
@@ -297,11 +299,14 @@ BambiStatement bambi_worker_requeue = {
  * $6 held_reason or NULL, $7 now.  A count is given back only to the period
  * that it was taken from.  What was charged all the same, or may have been, is
  * booked; what is uncertain is when that ends.  (c has a row only where it is.)
+ * Where no prompt is kept, nor is what a provider says about one.
  */
 BambiStatement bambi_worker_end = {
 	.sql =
 	"WITH x AS MATERIALIZED ("
-	"  SELECT * FROM jsonb_to_record($4::jsonb)"
+	"  SELECT *, $3 IN ('failed', 'cancelled') AND " BAMBI_FORGETS_PROMPTS("$2")
+	"            AS forgets"
+	"    FROM jsonb_to_record($4::jsonb)"
 	"         x(code text, message text, request_id text, charged text,"
 	"           usage jsonb, cost numeric)),"
 	" p AS MATERIALIZED ("
@@ -318,13 +323,16 @@ BambiStatement bambi_worker_end = {
 	"  DELETE FROM bambi_internal.queue WHERE id = $1 AND user_id = $2"
 	"  RETURNING attempt, tries, claimed_at, inputs),"
 	" i AS ("
-	"  UPDATE bambi.generation_inputs i"
-	"     SET data = NULL, store = NULL, storage_path = NULL"
-	"    FROM d WHERE d.inputs > 0 AND $3 = 'cancelled'"
+	"  " BAMBI_EMPTY_INPUTS
+	"    FROM d, x WHERE d.inputs > 0 AND ($3 = 'cancelled' OR x.forgets)"
 	"     AND i.generation_id = $1 AND i.user_id = $2),"
 	" g AS ("
 	"  UPDATE bambi.image_generations g"
-	"     SET status = $3, error_code = x.code, error_message = x.message,"
+	"     SET status = $3, error_code = x.code,"
+	"         error_message = CASE WHEN x.forgets AND x.code IN"
+	"           ('content_blocked', 'bad_request', 'unknown') THEN NULL"
+	"           ELSE x.message END,"
+	"         " BAMBI_FORGET_PROMPT("g", "x.forgets") ","
 	"         held_reason = $6, provider_request_id = x.request_id,"
 	"         attempts = d.attempt, started_at = d.claimed_at,"
 	"         finished_at = $7, updated_at = $7,"
@@ -398,6 +406,7 @@ BambiStatement bambi_worker_is_waiting = {
 	.sql =
 	"SELECT EXISTS (SELECT FROM bambi_internal.queue"
 	"                WHERE claimed_by IS NULL"
+	"                  AND timeline = bambi_internal.timeline()"
 	"                  AND (not_before IS NULL OR not_before <= $1))",
 	.nargs = 1,
 	.types = {TIMESTAMPTZOID},
@@ -457,9 +466,14 @@ BambiStatement bambi_worker_write_off = {
 	"         l.model_id, " REQUEST_TYPE(HAS_INPUTS("l.id", "l.user_id"))
 	"         , 0, l.cost_estimate, " BAMBI_SOURCE_OF("l.cost_estimate")
 	"         , true, 'unknown', $2"
-	"    FROM l JOIN bambi.models m ON m.id = l.model_id)"
+	"    FROM l JOIN bambi.models m ON m.id = l.model_id),"
+	" i AS ("
+	"  " BAMBI_EMPTY_INPUTS
+	"    FROM l WHERE " BAMBI_FORGETS_PROMPTS("l.user_id")
+	"     AND i.generation_id = l.id AND i.user_id = l.user_id)"
 	" UPDATE bambi.image_generations g"
 	"    SET status = 'failed', cost = g.cost_estimate,"
+	"        " BAMBI_FORGET_PROMPT("g", BAMBI_FORGETS_PROMPTS("g.user_id")) ","
 	"        cost_source = " BAMBI_SOURCE_OF("g.cost_estimate") ","
 	"        updated_at = $2,"
 	"        error_code = 'written_off', quota_period = NULL,"

@@ -100,6 +100,8 @@ read_instance(TimestampTz now)
 	}
 	if (before != NULL && foreign_because == NULL)
 		bambi_agenda.adopt_at = now;
+	if (foreign_because == NULL)
+		bambi_agenda.promotion_at = now;
 }
 
 static bool tables_are_there;

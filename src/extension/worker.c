@@ -37,7 +37,9 @@
 #include "months.h"
 #include "point.h"
 #include "progress.h"
+#include "promotion.h"
 #include "reseal.h"
+#include "retention.h"
 #include "rotate.h"
 #include "settle.h"
 #include "transaction.h"
@@ -76,7 +78,10 @@ see_what_was_asked(TimestampTz now)
 	if (asked & BAMBI_WAKE_RESEAL)
 		bambi_agenda.reseal_at = now;
 	if (asked & BAMBI_WAKE_MAINTAIN)
+	{
 		bambi_agenda.maintain_at = now;
+		bambi_retention_ask(now);
+	}
 	if (asked & BAMBI_WAKE_MONTHS)
 		bambi_agenda.months_at = now;
 	if (asked & BAMBI_WAKE_ARCHIVE)
@@ -121,8 +126,11 @@ time_to_wait(void)
 	sooner(&deadline, bambi_agenda.check_at);
 	sooner(&deadline, bambi_agenda.delayed_at);
 	sooner(&deadline, bambi_agenda.settle_at);
+	sooner(&deadline, bambi_agenda.promotion_at);
 	sooner(&deadline, bambi_agenda.months_at);
 	sooner(&deadline, bambi_agenda.maintain_at);
+	if (!bambi_agenda.is_paused)
+		sooner(&deadline, bambi_agenda.retention_at);
 	if (!bambi_agenda.is_paused && bambi_courier_is_there())
 	{
 		sooner(&deadline, bambi_agenda.errands_at);
@@ -188,8 +196,9 @@ mind_the_clock(TimestampTz now)
 	TimestampTz *const times[] = {
 		&bambi_agenda.claim_at, &bambi_agenda.adopt_at,
 		&bambi_agenda.delayed_at, &bambi_agenda.check_at,
-		&bambi_agenda.settle_at, &bambi_agenda.months_at,
-		&bambi_agenda.maintain_at, &bambi_agenda.courier_at,
+		&bambi_agenda.settle_at, &bambi_agenda.promotion_at,
+		&bambi_agenda.months_at, &bambi_agenda.maintain_at,
+		&bambi_agenda.retention_at, &bambi_agenda.courier_at,
 		&bambi_agenda.errands_at, &bambi_agenda.reseal_at,
 		&bambi_agenda.cache_at, &bambi_agenda.archive_at
 	};
@@ -218,9 +227,11 @@ run_once(void)
 	bambi_months_run(now);
 	if (bambi_turn_is_needed(now))
 		did_claim = bambi_turn_run(now);
+	bambi_promotion_run(now);
 	if (bambi_settle_has_uncertain())
 		sooner(&bambi_agenda.maintain_at, now + BAMBI_WRITE_OFF_AFTER);
 	bambi_maintain(now);
+	bambi_retention_run(now);
 	bambi_rotation_run(now);
 	bambi_errands_run(now);
 	bambi_reseal_run(now);
@@ -380,6 +391,7 @@ bambi_worker_main(Datum arg)
 	bambi_turn_begin(now);
 	bambi_agenda.months_at = now;
 	bambi_agenda.maintain_at = now;
+	bambi_agenda.retention_at = now;
 	bambi_agenda.courier_at = now;
 	bambi_agenda.errands_at = now;
 	bambi_agenda.reseal_at = now;

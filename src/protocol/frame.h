@@ -48,8 +48,10 @@ typedef enum FrameType
 								 * tag; a preview, perhaps */
 	FRAME_ERRAND = 10,			/* worker: JSON {kind, ...}, what is to be
 								 * done besides generations, and the sealed
-								 * key of one that is checked; tag is its own */
-	FRAME_ERRAND_DONE = 11		/* courier: status 1 if it is; JSON */
+								 * key of one that is checked; tag is its own;
+								 * the picture part is what is archived */
+	FRAME_ERRAND_DONE = 11		/* courier: status 1 if it is; JSON; the
+								 * picture part is what was archived */
 } FrameType;
 
 /* How a job ended, in the status of an OUTCOME. */

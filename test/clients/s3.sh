@@ -51,7 +51,7 @@ build_program() {
 }
 
 start_gateway() {
-	mkdir -p "$SCRATCH/root/pictures"
+	mkdir -p "$SCRATCH/root/pictures" "$SCRATCH/root/attic"
 	"$gateway" --port "127.0.0.1:$port" --access "$access" \
 		--secret "$secret" --region "$region" \
 		--virtual-domain "localhost:$port" --quiet \
@@ -167,6 +167,32 @@ try_all() {
 	check "$way: nobody gets it" gives_nothing "$key"
 }
 
+fetches_file() {
+	ask fetch "$1" >"$SCRATCH/fetched" &&
+		cmp -s "$SCRATCH/fetched" "$2"
+}
+
+# All that can be done with a file of the archive, in this bucket.
+try_archive() {
+	local way=$1 bucket=$2
+	local name=bambi/usage_events/2026-01/0001.zst
+
+	check "$way: a file is put" ask archive "$SCRATCH/picture.png" "$name"
+	check "$way: it lies at its name" cmp -s "$SCRATCH/picture.png" \
+		"$SCRATCH/root/$bucket/$name"
+	check "$way: it comes back as it was" fetches_file "$name" \
+		"$SCRATCH/picture.png"
+	check "$way: it is replaced as a whole" ask archive \
+		"$SCRATCH/credentials" "$name"
+	check "$way: nothing of it is left" fetches_file "$name" \
+		"$SCRATCH/credentials"
+	check "$way: it is erased" ask drop "$name"
+	check "$way: it is gone" [ ! -e "$SCRATCH/root/$bucket/$name" ]
+	check "$way: and erased is erased" ask drop "$name"
+	check "$way: it is known to be absent" \
+		fails "bad_request: the file is not in the archive" fetch "$name"
+}
+
 touch "$SCRATCH/said"
 port=$(perl -MIO::Socket::INET -e '
 	print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")
@@ -187,6 +213,21 @@ try_all "an odd prefix" "all of it/a+b=c&d~é(1)!*'/"
 configure "s3_endpoint=http://localhost:$port" s3_address_style=host \
 	"store_prefix=ü %41/"
 try_all "an odd prefix below a host" "ü %41/"
+
+configure archive_store=s3 archive_bucket=attic
+try_archive "an archive" attic
+configure archive_store=s3 s3_address_style=host \
+	"s3_endpoint=http://localhost:$port"
+try_archive "an archive among pictures, below a host" pictures
+
+configure archive_store=s3 archive_bucket=nobodys
+check "an archive's bucket that is not there is told" \
+	fails "store_down: the archive answered 404: NoSuchBucket" \
+	archive "$SCRATCH/picture.png" a/1.zst
+check "and nothing in it counts as erased" \
+	fails "store_down: the archive answered 404: NoSuchBucket" drop a/1.zst
+check "nor as absent" \
+	fails "store_down: the archive answered 404: NoSuchBucket" fetch a/1.zst
 
 configure s3_bucket=nobodys
 check "a bucket that is not there is told" \

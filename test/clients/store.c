@@ -9,6 +9,9 @@
  *	store SETTINGS STORE erase LOCATION
  *	store SETTINGS STORE link LOCATION SECONDS [AGE]
  *				prints an address, as it was made AGE seconds ago
+ *	store SETTINGS STORE archive FILE NAME	and the same for the archive that
+ *	store SETTINGS STORE fetch NAME			the settings name
+ *	store SETTINGS STORE drop NAME
  *
  * SETTINGS is a file with what a SETTINGS frame says.  Fails with the error's
  * code and message.
@@ -97,6 +100,28 @@ make_link(Runner *r)
 	return store->link(&r->x, arguments[0], atol(arguments[1]), &text);
 }
 
+static Next
+archive(Runner *r)
+{
+	r->x.now = time(NULL);
+	return store->archive->put(&r->x, arguments[1], image.picture,
+							   image.sha256);
+}
+
+static Next
+fetch(Runner *r)
+{
+	r->x.now = time(NULL);
+	return store->archive->get(&r->x, arguments[0], &picture);
+}
+
+static Next
+drop(Runner *r)
+{
+	r->x.now = time(NULL);
+	return store->archive->erase(&r->x, arguments[0]);
+}
+
 static void
 ended(Runner *r, Next next)
 {
@@ -124,8 +149,9 @@ read_picture(const char *path)
 }
 
 static void
-start(const char *path)
+start(const char *path, bool is_archive)
 {
+	const char *problem;
 	size_t		len;
 	char	   *json = read_file(path, &len);
 
@@ -138,8 +164,11 @@ start(const char *path)
 	engine_configure(&settings);
 	budget_set(settings.byte_budget);
 	stores_configure(&settings);
-	if (stores_problem(store) != NULL)
-		die(stores_problem(store));
+	problem = stores_problem(store);
+	if (is_archive)
+		stores_archive(&problem);
+	if (problem != NULL)
+		die(problem);
 }
 
 int
@@ -150,17 +179,21 @@ main(int argc, char **argv)
 		const char *name;
 		int			least;		/* arguments after it */
 		Next		(*step) (Runner *r);
+		bool		is_archive;
 	}			verbs[] =
 	{
-		{"put", 1, put},
-		{"get", 1, get},
-		{"erase", 1, erase},
-		{"link", 2, make_link},
+		{"put", 1, put, false},
+		{"get", 1, get, false},
+		{"erase", 1, erase, false},
+		{"link", 2, make_link, false},
+		{"archive", 2, archive, true},
+		{"fetch", 1, fetch, true},
+		{"drop", 1, drop, true},
 	};
 	size_t		verb = 0;
 
 	if (argc < 5 || (store = store_find(argv[2])) == NULL)
-		die("usage: store SETTINGS STORE put|get|erase|link ...");
+		die("usage: store SETTINGS STORE put|get|erase|link|archive|fetch|drop ...");
 	while (strcmp(verbs[verb].name, argv[3]) != 0 || argc < 4 +
 		   verbs[verb].least)
 	{
@@ -169,12 +202,15 @@ main(int argc, char **argv)
 	}
 	arguments = argv + 4;
 	age = argc > 6 ? atol(argv[6]) : 0;
-	start(argv[1]);
-	if (verbs[verb].step == put)
+	start(argv[1], verbs[verb].is_archive);
+	if (verbs[verb].step == put || verbs[verb].step == archive)
 		read_picture(arguments[0]);
 
 	runner.x.arena = arena_create();
-	stores_prepare(store, &runner.x);
+	if (verbs[verb].is_archive)
+		stores_prepare_archive(&runner.x);
+	else
+		stores_prepare(store, &runner.x);
 	runner.ranges = stores_ranges(&runner.range_count);
 	runner.step = verbs[verb].step;
 	runner.ended = ended;

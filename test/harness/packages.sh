@@ -26,6 +26,7 @@ ca-certificates         demo   the authorities by which providers are checked
 libssl-dev              demo   libcrypto: sealing and opening keys, hashes
 libjansson-dev          demo   libjansson: JSON in the courier
 libhiredis-dev          demo   libhiredis: the protocol of Redis in the courier
+libzstd-dev             demo   libzstd: compresses what the courier archives
 libcairo2-dev           demo   cairo: draws the pictures of the provider "sandbox"
 libpng-dev              demo   PNG pictures of the mock provider
 libjpeg62-turbo-dev     demo   JPEG pictures of the mock provider

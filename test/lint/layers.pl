@@ -136,7 +136,8 @@ rule('only the engine and url.c include libcurl',
 # effect.  Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
   qw(exchange arena secret secret_json fault base64 body echo percent
-  retry scrub sigv4 aws_credentials tokens url jwt);
+  retry scrub sigv4 aws_credentials tokens url jwt archive_name compression
+  hash);
 
 my %family = (
 	providers => 'provider.h',
@@ -273,7 +274,7 @@ rule('adapters need no network, clock or file descriptor',
 	needed(
 		sub {
 			$_[0] =~ m{^src/courier/(?:.*/)?(providers|stores|keyservices)/}
-			  && $_[0] !~ m{/(keyservices/pem|stores/filesystem)\.o$};
+			  && $_[0] !~ m{/(keyservices/pem|stores/(filesystem|directory|file))\.o$};
 		},
 		sub { $_[0] =~ $outside }));
 

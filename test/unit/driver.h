@@ -117,6 +117,23 @@ driver_send(Courier *c, FrameType type, uint64_t tag, const char *key,
 		driver_die("send");
 }
 
+/* An errand with a payload of some hundred kilobytes at most. */
+static inline void
+driver_send_payload(Courier *c, uint64_t tag, const char *json,
+					const void *bytes, size_t len)
+{
+	FrameHead	head = {.type = FRAME_ERRAND,.tag = tag};
+	uint8_t		out[FRAME_HEAD_SIZE];
+
+	head.json_len = (uint32_t) strlen(json);
+	head.picture_len = (uint32_t) len;
+	frame_encode(&head, out);
+	if (send(c->fd, out, sizeof(out), MSG_NOSIGNAL) < 0 ||
+		send(c->fd, json, head.json_len, MSG_NOSIGNAL) < 0 ||
+		send(c->fd, bytes, len, MSG_NOSIGNAL) < 0)
+		driver_die("send");
+}
+
 /* A picture that the job of this tag, which follows, edits. */
 static inline void
 driver_send_picture(Courier *c, uint64_t tag, uint32_t position,

@@ -332,6 +332,101 @@ check_settings(void)
 	play_end();
 }
 
+static Next
+put_file(const char *name)
+{
+	static uint8_t bytes[] = "chunk";
+	static const Picture content = {.bytes = bytes,.len = 5};
+
+	return store->archive->put(&x, name, &content, PLAY_HASH);
+}
+
+/* The same service, and perhaps a bucket of its own. */
+static void
+check_archive(void)
+{
+	const ArchiveAdapter *archive = store->archive;
+	Picture		content;
+
+	begin();
+	x.is_archive = true;
+	CHECK(put_file("bambi/a/1.zst") == NEXT_SEND &&
+		  play_asks("PUT", "https://s3.test/bucket/bambi/a/1.zst") &&
+		  x.request.body_len == 5 &&
+		  strcmp(play_header("x-amz-content-sha256"), PLAY_HASH) == 0 &&
+		  strcmp(play_header("content-type"),
+				 "application/octet-stream") == 0 &&
+		  strstr(play_header("authorization"), "/us-east-1/s3/") != NULL,
+		  "a file of the archive is one signed PUT");
+	play_answer(200, "");
+	CHECK(put_file("bambi/a/1.zst") == NEXT_DONE, "and then it is there");
+
+	play_again();
+	set("archive_bucket", "attic");
+	set("store_prefix", "pictures/");
+	CHECK(put_file("1") == NEXT_SEND &&
+		  play_asks("PUT", "https://s3.test/attic/1"),
+		  "it may have a bucket of its own, and has no picture's prefix");
+	play_again();
+	CHECK(archive->get(&x, "1", &content) == NEXT_SEND &&
+		  play_asks("GET", "https://s3.test/attic/1") &&
+		  x.request.is_picture, "from which it is fetched");
+	play_answer_picture("chunk");
+	CHECK(archive->get(&x, "1", &content) == NEXT_DONE && content.len == 5,
+		  "whole");
+	free(content.bytes);
+	play_answer(404, ERROR("NoSuchKey"));
+	CHECK(play_refuses(archive->get(&x, "1", &content),
+					   "not in the archive") && x.fault.is_missing,
+		  "or known to be absent");
+	play_answer(404, ERROR("NoSuchBucket"));
+	CHECK(play_waits(archive->get(&x, "1", &content),
+					 "the archive answered 404: NoSuchBucket") &&
+		  !x.fault.is_missing, "which it is in no bucket that is missing");
+	play_again();
+	CHECK(archive->erase(&x, "1") == NEXT_SEND &&
+		  play_asks("DELETE", "https://s3.test/attic/1"),
+		  "and in which it is erased");
+	play_answer(404, ERROR("NoSuchKey"));
+	CHECK(archive->erase(&x, "1") == NEXT_DONE, "once and again");
+	play_fail(TRANSPORT_REFUSED);
+	CHECK(play_waits(archive->erase(&x, "1"),
+					 "the archive could not be reached"),
+		  "messages say that it is the archive");
+
+	play_again();
+	set("archive_bucket", "");
+	set("s3_bucket", "");
+	CHECK(play_waits(put_file("1"), "neither bambi.archive_bucket"),
+		  "one of two buckets must be set");
+	set("archive_bucket", "a/b");
+	CHECK(play_waits(put_file("1"), "is no name of a bucket"),
+		  "and be a bucket's name");
+	set("archive_bucket", "attic");
+	set("s3_endpoint", "");
+	CHECK(play_waits(put_file("1"), "bambi.s3_endpoint is not set"),
+		  "the rest is as for pictures");
+	play_end();
+}
+
+static void
+check_put_at(void)
+{
+	begin();
+	set("store_prefix", "new/");
+	CHECK(play_put_at(store, "old/" KEY) == NEXT_SEND &&
+		  play_asks("PUT", "https://s3.test/bucket/old/" KEY) &&
+		  strcmp(play_header("content-type"), "image/webp") == 0,
+		  "a picture comes back to where it was, whatever the prefix is now");
+	play_answer(200, "");
+	CHECK(play_put_at(store, "old/" KEY) == NEXT_DONE,
+		  "and is there");
+	play_again();
+	CHECK(play_refuses(play_put_at(store, "../" KEY),
+					   "no location"), "but nowhere else");
+	play_end();
+}
+
 int
 main(void)
 {
@@ -343,5 +438,7 @@ main(void)
 	check_faults();
 	check_locations();
 	check_settings();
+	check_archive();
+	check_put_at();
 	return check_done();
 }

@@ -69,6 +69,16 @@ play_put(const StoreAdapter *store, char **location)
 	return store->put(&x, &image, location);
 }
 
+/* A picture that comes back. */
+static inline Next
+play_put_at(const StoreAdapter *store, const char *location)
+{
+	static uint8_t bytes[] = "picture";
+	static const Picture picture = {.bytes = bytes,.len = 7};
+
+	return store->put_at(&x, location, &picture, PLAY_HASH);
+}
+
 /* What comes back on the request; body is constant. */
 static inline void
 play_answer(long status, const char *body)

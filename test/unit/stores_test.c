@@ -202,6 +202,80 @@ check_credentials(void)
 	unlink(path_of("key"));
 }
 
+static bool
+archive_problem_is(const char *words)
+{
+	const char *problem;
+	bool		is_there = stores_archive(&problem) != NULL;
+
+	if (is_there ? words == NULL : words != NULL &&
+		strstr(problem, words) != NULL)
+		return true;
+	printf("# %s\n", problem != NULL ? problem : "none");
+	return false;
+}
+
+static void
+check_archive(void)
+{
+	Exchange	x = {.arena = arena_create()};
+
+	configure();
+	CHECK(archive_problem_is("archive_store is not set") &&
+		  next_line()[0] == '\0', "nobody needs an archive");
+	set("archive_store", "attic");
+	configure();
+	CHECK(archive_problem_is("archive_store names no store") &&
+		  strstr(next_line(), "archive_store") != NULL,
+		  "who wants one is told what is wrong");
+	set("archive_store", "filesystem");
+	configure();
+	CHECK(archive_problem_is("archive_directory is not set") &&
+		  strstr(next_line(), "archive_directory is not set") != NULL,
+		  "one in a directory needs a directory");
+	configure();
+	CHECK(next_line()[0] == '\0', "which is said once");
+	set("archive_directory", "/srv/archive");
+	set("archive_prefix", "../");
+	configure();
+	CHECK(archive_problem_is("archive_prefix is no"),
+		  "its prefix leads nowhere else");
+	set("archive_prefix", "");
+	configure();
+	CHECK(archive_problem_is(NULL), "a directory is enough");
+
+	set("archive_store", "s3");
+	set("s3_credentials_file", "");
+	set("archive_bucket", "attic");
+	set("s3_endpoint", "https://s3.test");
+	while (next_line()[0] != '\0')
+		continue;
+	configure();
+	CHECK(archive_problem_is("s3_credentials_file is not set") &&
+		  strstr(next_line(), "s3_credentials_file is not set") != NULL,
+		  "one in a bucket needs credentials");
+	write_file("credentials", CREDENTIALS, 0600);
+	set("s3_credentials_file", path_of("credentials"));
+	configure();
+	CHECK(archive_problem_is(NULL) && has_problem(s3, "s3_bucket is not set"),
+		  "and no bucket for pictures");
+	stores_prepare_archive(&x);
+	CHECK(x.is_archive && x.secret != NULL &&
+		  strcmp((const char *) x.secret->bytes, CREDENTIALS) == 0,
+		  "which its exchanges have");
+	stores_prepare(store_find("filesystem"), &x);
+	CHECK(!x.is_archive && x.secret == NULL, "and no others");
+
+	arena_destroy(x.arena);
+	set("archive_store", "");
+	set("archive_bucket", "");
+	set("s3_credentials_file", "");
+	configure();
+	while (next_line()[0] != '\0')
+		continue;
+	unlink(path_of("credentials"));
+}
+
 static AddressVerdict
 judge(const char *address)
 {
@@ -269,6 +343,7 @@ main(void)
 	settings.keys = json_object();
 	check_none();
 	check_credentials();
+	check_archive();
 	check_ranges();
 
 	stores_forget();

@@ -225,11 +225,30 @@ check_settings(void)
 	}
 }
 
+static void
+check_put_at(void)
+{
+	begin();
+	set("store_prefix", "new/");
+	CHECK(play_put_at(store, "old/" PATH) == NEXT_SEND &&
+		  play_asks("POST", OBJECT "pictures/old/" PATH) && has_key() &&
+		  strcmp(play_header("content-type"), "image/webp") == 0 &&
+		  strcmp(play_header("x-upsert"), "true") == 0,
+		  "a picture comes back to where it was, whatever the prefix is now");
+	play_answer(200, "{\"Id\":\"1\",\"Key\":\"pictures/x\"}");
+	CHECK(play_put_at(store, "old/" PATH) == NEXT_DONE, "and is there");
+	play_again();
+	CHECK(play_refuses(play_put_at(store, "../" PATH), "no location"),
+		  "but nowhere else");
+	play_end();
+}
+
 int
 main(void)
 {
 	store = store_find("supabase");
 	check_put();
+	check_put_at();
 	check_erase();
 	check_get();
 	check_links();

@@ -11,27 +11,26 @@
  * what is younger than the row it erases.  A lock on the innermost directory
  * keeps the two apart, also where an old courier and its successor meet.
  *
- * A file is written under another name, which begins with its own, so that
- * erase finds what a crash has left.
- *
  *-------------------------------------------------------------------------
  */
 #define _GNU_SOURCE
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "../../protocol/frame.h"
+#include "directory.h"
+#include "file.h"
 #include "store.h"
+
+/* After a name, where it is not all there yet. */
+#define MARK		'.'
 
 #define UUID_LEN	36
 #define HASH_LEN	64
@@ -58,10 +57,6 @@ static bool open_folders(const char *directory, const Place *place, bool make,
 						 Folders *folders);
 static void close_folders(Folders *folders);
 static bool is_there(const Folders *folders, const Place *place, size_t len);
-static bool set_time(int fd);
-static bool write_file(const Folders *folders, const Place *place,
-					   const Picture *picture);
-static bool remove_old(int shard, const char *name, int64_t deleted_at_us);
 
 static const char *
 check(const json_t *settings)
@@ -116,15 +111,16 @@ path_of(Exchange *x, const StoredImage *image)
 }
 
 static Next
-put(Exchange *x, const StoredImage *image, char **location)
+put_at(Exchange *x, const char *location, const Picture *picture,
+	   const char *sha256)
 {
-	char	   *path = path_of(x, image);
 	const char *directory = exchange_setting(x, "store_directory");
 	Place		place;
 	Folders		folders;
-	Next		next;
+	Next		next = NEXT_DONE;
 
-	if (!prepare(x, path, &place))
+	(void) sha256;
+	if (!prepare(x, location, &place))
 		return NEXT_FAIL;
 
 	/*
@@ -133,18 +129,24 @@ put(Exchange *x, const StoredImage *image, char **location)
 	 */
 	if (!open_folders(directory, &place, true, &folders))
 		next = fail(x, "be opened");
-	else if (!is_there(&folders, &place, image->picture->len) &&
-			 !write_file(&folders, &place, image->picture))
+	else if (!is_there(&folders, &place, picture->len) &&
+			 !file_write(folders.shard, place.name, MARK, picture))
 		next = fail(x, "be written to");
 	else if (fsync(folders.shard) != 0 || fsync(folders.user) != 0 ||
 			 fsync(folders.root) != 0)
 		next = fail(x, "be written to");
-	else
-	{
-		*location = path;
-		next = NEXT_DONE;
-	}
 	close_folders(&folders);
+	return next;
+}
+
+static Next
+put(Exchange *x, const StoredImage *image, char **location)
+{
+	char	   *path = path_of(x, image);
+	Next		next = put_at(x, path, image->picture, image->sha256);
+
+	if (next == NEXT_DONE)
+		*location = path;
 	return next;
 }
 
@@ -164,7 +166,7 @@ erase(Exchange *x, const char *location, int64_t deleted_at_us)
 		if (folders.root < 0 || errno != ENOENT)
 			next = fail(x, "be opened");
 	}
-	else if (!remove_old(folders.shard, place.name, deleted_at_us) ||
+	else if (!file_remove(folders.shard, place.name, MARK, deleted_at_us) ||
 			 fsync(folders.shard) != 0)
 		next = fail(x, "be written to");
 	else
@@ -177,42 +179,6 @@ erase(Exchange *x, const char *location, int64_t deleted_at_us)
 	return next;
 }
 
-/* False with errno set. */
-static bool
-read_whole(int fd, Picture *picture)
-{
-	struct stat st;
-	size_t		at = 0;
-
-	if (fstat(fd, &st) != 0)
-		return false;
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 ||
-		st.st_size > FRAME_MAX_PICTURE)
-	{
-		errno = EFBIG;
-		return false;
-	}
-	picture->len = (size_t) st.st_size;
-	picture->bytes = malloc(picture->len);
-	if (picture->bytes == NULL)
-		return false;
-	while (at < picture->len)
-	{
-		ssize_t		n = read(fd, picture->bytes + at, picture->len - at);
-
-		if (n <= 0)
-		{
-			if (n == 0)
-				errno = EIO;	/* it has become shorter */
-			free(picture->bytes);
-			memset(picture, 0, sizeof(*picture));
-			return false;
-		}
-		at += (size_t) n;
-	}
-	return true;
-}
-
 static Next
 get(Exchange *x, const char *location, Picture *picture)
 {
@@ -220,23 +186,18 @@ get(Exchange *x, const char *location, Picture *picture)
 	Place		place;
 	Folders		folders;
 	Next		next = NEXT_DONE;
-	int			fd = -1;
 
 	memset(picture, 0, sizeof(*picture));
 	if (!prepare(x, location, &place))
 		return NEXT_FAIL;
-	if (open_folders(directory, &place, false, &folders))
-		fd = openat(folders.shard, place.name,
-					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && folders.root >= 0 && errno == ENOENT)
-		next = exchange_fail(x, FAULT_BAD_REQUEST,
-							 "the picture is no longer in the image store");
-	else if (fd < 0)
-		next = fail(x, "be opened");
-	else if (!read_whole(fd, picture))
-		next = fail(x, "be read");
-	if (fd >= 0)
-		close(fd);
+	if (!open_folders(directory, &place, false, &folders) ||
+		!file_read(folders.shard, place.name, picture))
+	{
+		if (folders.root >= 0 && errno == ENOENT)
+			next = store_fail_missing(x);
+		else
+			next = fail(x, "be read");
+	}
 	close_folders(&folders);
 	return next;
 }
@@ -287,16 +248,6 @@ read_location(const char *location, Place *place)
 	return false;
 }
 
-/* Opens a directory, which make makes first; -1 with errno set. */
-static int
-open_folder(int below, const char *name, bool make)
-{
-	if (make && mkdirat(below, name, 0700) != 0 && errno != EEXIST)
-		return -1;
-	return openat(below, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-				  O_CLOEXEC);
-}
-
 /* False with errno set.  What is open must be closed in any case. */
 static bool
 open_folders(const char *directory, const Place *place, bool make,
@@ -306,10 +257,10 @@ open_folders(const char *directory, const Place *place, bool make,
 	folders->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folders->root < 0)
 		return false;
-	folders->user = open_folder(folders->root, place->user, make);
+	folders->user = file_open_folder(folders->root, place->user, make);
 	if (folders->user < 0)
 		return false;
-	folders->shard = open_folder(folders->user, place->shard, make);
+	folders->shard = file_open_folder(folders->user, place->shard, make);
 	return folders->shard >= 0 && flock(folders->shard, LOCK_EX) == 0;
 }
 
@@ -345,105 +296,8 @@ is_there(const Folders *folders, const Place *place, size_t len)
 	if (fd < 0)
 		return false;
 	ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		(size_t) st.st_size == len && set_time(fd) && fsync(fd) == 0;
+		(size_t) st.st_size == len && file_set_time(fd) && fsync(fd) == 0;
 	close(fd);
-	return ok;
-}
-
-/* By the exact clock: the kernel's own for files runs some ms behind it. */
-static bool
-set_time(int fd)
-{
-	struct timespec times[2];
-
-	if (clock_gettime(CLOCK_REALTIME, &times[0]) != 0)
-		return false;
-	times[1] = times[0];
-	return futimens(fd, times) == 0;
-}
-
-/* False with errno set, and nothing left. */
-static bool
-write_file(const Folders *folders, const Place *place, const Picture *picture)
-{
-	static unsigned counter;
-	char		name[sizeof(place->name) + 32];
-	size_t		at = 0;
-	bool		ok = true;
-	int			saved;
-	int			fd;
-
-	/* another process may have had our number before: then the next one */
-	do
-	{
-		snprintf(name, sizeof(name), "%s.%d-%u", place->name, (int) getpid(),
-				 counter++);
-		fd = openat(folders->shard, name,
-					O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-					0600);
-	} while (fd < 0 && errno == EEXIST);
-	if (fd < 0)
-		return false;
-
-	while (ok && at < picture->len)
-	{
-		ssize_t		n = write(fd, picture->bytes + at, picture->len - at);
-
-		ok = n > 0;
-		at += ok ? (size_t) n : 0;
-	}
-	ok = ok && set_time(fd) && fsync(fd) == 0 &&
-		renameat(folders->shard, name, folders->shard, place->name) == 0;
-	saved = errno;
-	close(fd);
-	if (!ok)
-		unlinkat(folders->shard, name, 0);
-	errno = saved;
-	return ok;
-}
-
-static int64_t
-time_of(const struct stat *st)
-{
-	return (int64_t) st->st_mtim.tv_sec * 1000000 +
-		st->st_mtim.tv_nsec / 1000;
-}
-
-/*
- * Removes the file, and what a crash has left of writing it, unless it is as
- * young as deleted_at_us.  False with errno set.
- */
-static bool
-remove_old(int shard, const char *name, int64_t deleted_at_us)
-{
-	int			fd = openat(shard, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR		   *folder = fd >= 0 ? fdopendir(fd) : NULL;
-	size_t		len = strlen(name);
-	struct dirent *entry;
-	struct stat st;
-	bool		ok = true;
-	int			saved;
-
-	if (folder == NULL)
-	{
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	while (ok && (errno = 0, entry = readdir(folder)) != NULL)
-	{
-		if (strncmp(entry->d_name, name, len) != 0 ||
-			(entry->d_name[len] != '\0' && entry->d_name[len] != '.'))
-			continue;
-		ok = fstatat(shard, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-		if (ok && time_of(&st) < deleted_at_us)
-			ok = unlinkat(shard, entry->d_name, 0) == 0;
-		ok = ok || errno == ENOENT;
-	}
-	ok = ok && errno == 0;
-	saved = errno;
-	closedir(folder);
-	errno = saved;
 	return ok;
 }
 
@@ -453,6 +307,8 @@ const StoreAdapter store_filesystem = {
 	.check = check,
 	.place = path_of,
 	.put = put,
+	.put_at = put_at,
 	.erase = erase,
 	.get = get,
+	.archive = &archive_directory,
 };

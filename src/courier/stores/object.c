@@ -91,9 +91,12 @@ object_location_is_fine(const char *location)
 }
 
 char *
-object_media_type(Exchange *x, const StoredImage *image)
+object_media_type(Exchange *x, const char *location)
 {
-	return arena_printf(x->arena, "image/%s", image->format);
+	const char *format = strrchr(location, '.');
+
+	return arena_printf(x->arena, "image/%s",
+						format != NULL ? format + 1 : "");
 }
 
 Next
@@ -117,24 +120,31 @@ object_is_done(const Exchange *x)
 }
 
 static const char *
-name_transport(Transport transport)
+name_transport(const Exchange *x)
 {
-	switch (transport)
+	const char *called = store_called(x);
+
+	switch (x->reply.transport)
 	{
 		case TRANSPORT_DNS:
-			return "the name of the image store's host does not resolve";
+			return arena_printf(x->arena, "the name of the %s's host does not "
+								"resolve", called);
 		case TRANSPORT_TLS:
-			return "the image store's certificate or TLS handshake failed";
+			return arena_printf(x->arena, "the %s's certificate or TLS "
+								"handshake failed", called);
 		case TRANSPORT_ADDRESS:
-			return "the address of the image store is neither public nor in "
-				"bambi.store_networks";
+			return arena_printf(x->arena, "the address of the %s is neither "
+								"public nor in bambi.store_networks", called);
 		case TRANSPORT_TIMEOUT:
-			return "the image store did not answer in time";
+			return arena_printf(x->arena, "the %s did not answer in time",
+								called);
 		case TRANSPORT_RESET:
 		case TRANSPORT_RESET_BODY:
-			return "the connection to the image store was lost";
+			return arena_printf(x->arena, "the connection to the %s was lost",
+								called);
 		default:
-			return "the image store could not be reached";
+			return arena_printf(x->arena, "the %s could not be reached",
+								called);
 	}
 }
 
@@ -144,13 +154,12 @@ object_fail(Exchange *x, long status, const char *reason)
 	const char *message;
 
 	if (x->reply.transport != TRANSPORT_OK && reason == NULL)
-		message = name_transport(x->reply.transport);
-	else if (reason != NULL)
-		message = arena_printf(x->arena, "the image store answered %ld: %s",
-							   status, reason);
+		message = name_transport(x);
 	else
-		message = arena_printf(x->arena, "the image store answered %ld",
-							   status);
+		message = arena_printf(x->arena, "the %s answered %ld%s%s",
+							   store_called(x), status,
+							   reason != NULL ? ": " : "",
+							   reason != NULL ? reason : "");
 	exchange_fail(x, FAULT_STORE_DOWN, message);
 	x->fault.may_repeat = true;
 	x->fault.retry_after_ms =
@@ -168,10 +177,11 @@ object_fail_unprepared(Exchange *x, const char *problem)
 }
 
 Next
-object_fail_missing(Exchange *x)
+object_fail_location(Exchange *x)
 {
-	return object_fail_request(x, "the picture is no longer in the image "
-							   "store");
+	return object_fail_request(x, x->is_archive ?
+							   "this is no name in the archive" :
+							   "this is no location in the image store");
 }
 
 Next
@@ -184,11 +194,14 @@ Next
 object_take(Exchange *x, Picture *picture)
 {
 	if (x->reply.transport == TRANSPORT_TOO_LARGE)
-		return exchange_fail(x, FAULT_RESPONSE_TOO_LARGE,
+		return exchange_fail(x, FAULT_RESPONSE_TOO_LARGE, x->is_archive ?
+							 "the file in the archive is larger than "
+							 "bambi.max_response_bytes allows" :
 							 "the picture is larger than "
 							 "bambi.max_response_bytes allows");
 	if (x->reply.picture_count != 1 || x->reply.pictures[0].is_broken)
-		return object_fail(x, x->reply.status, "no picture");
+		return object_fail(x, x->reply.status, x->is_archive ? "no file" :
+						   "no picture");
 	*picture = x->reply.pictures[0];
 	memset(&x->reply.pictures[0], 0, sizeof(Picture));
 	x->reply.picture_count = 0;

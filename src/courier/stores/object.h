@@ -27,7 +27,8 @@ extern char *object_location(Exchange *x, const StoredImage *image);
 /* Whether it can be the path of a URL that nobody will make shorter. */
 extern bool object_location_is_fine(const char *location);
 
-extern char *object_media_type(Exchange *x, const StoredImage *image);
+/* By the end of a location that object_location made. */
+extern char *object_media_type(Exchange *x, const char *location);
 
 /*
  * The address below store_public_url, for good: NEXT_DONE, or NEXT_FAIL if
@@ -48,8 +49,8 @@ extern Next object_fail(Exchange *x, long status, const char *reason);
 /* NEXT_FAIL for settings or credentials that will not do, until mended. */
 extern Next object_fail_unprepared(Exchange *x, const char *problem);
 
-/* NEXT_FAIL for a location that leads to nothing. */
-extern Next object_fail_missing(Exchange *x);
+/* NEXT_FAIL for a location that is none. */
+extern Next object_fail_location(Exchange *x);
 
 /* NEXT_FAIL for what cannot be asked of the store. */
 extern Next object_fail_request(Exchange *x, const char *problem);

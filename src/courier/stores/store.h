@@ -34,6 +34,19 @@ typedef struct StoredImage
 	const Picture *picture;
 } StoredImage;
 
+/*
+ * What a store must be able to do to keep the archive.  Its files have names
+ * that archive_name_is_fine; put replaces what was there, as a whole.
+ */
+typedef struct ArchiveAdapter
+{
+	const char *(*check) (const json_t *settings);	/* as StoreAdapter's */
+	Next		(*put) (Exchange *x, const char *name, const Picture *content,
+						const char *sha256);
+	Next		(*get) (Exchange *x, const char *name, Picture *content);
+	Next		(*erase) (Exchange *x, const char *name);
+} ArchiveAdapter;
+
 typedef struct StoreAdapter
 {
 	const char *name;			/* as in images.store */
@@ -55,6 +68,13 @@ typedef struct StoreAdapter
 	Next		(*put) (Exchange *x, const StoredImage *image, char **location);
 
 	/*
+	 * Puts a picture at a location that put gave it once; sha256 is its hash
+	 * in hex.  NULL: that cannot be.
+	 */
+	Next		(*put_at) (Exchange *x, const char *location,
+						   const Picture *picture, const char *sha256);
+
+	/*
 	 * Takes back what was put, unless it was put again after deleted_at_us
 	 * (microseconds since 1970), when the row that names it was deleted.
 	 */
@@ -71,7 +91,15 @@ typedef struct StoreAdapter
 	 */
 	Next		(*link) (Exchange *x, const char *location, int64_t expires,
 						 char **url);
+
+	const ArchiveAdapter *archive;	/* NULL: it keeps none */
 } StoreAdapter;
+
+/* "image store" or "archive", for messages. */
+extern const char *store_called(const Exchange *x);
+
+/* NEXT_FAIL for a location or name that leads to nothing. */
+extern Next store_fail_missing(Exchange *x);
 
 /* By name, or NULL. */
 extern const StoreAdapter *store_find(const char *name);

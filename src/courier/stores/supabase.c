@@ -111,9 +111,11 @@ send_it(Exchange *x)
 static bool
 prepare_location(Exchange *x, const char *location)
 {
+	if (!prepare(x))
+		return false;
 	if (object_location_is_fine(location))
-		return prepare(x);
-	object_fail_request(x, "this is no location in the image store");
+		return true;
+	object_fail_location(x);
 	return false;
 }
 
@@ -147,25 +149,29 @@ fail(Exchange *x)
 }
 
 static Next
-put(Exchange *x, const StoredImage *image, char **location)
+put_at(Exchange *x, const char *location, const Picture *picture,
+	   const char *sha256)
 {
+	(void) sha256;
 	if (x->step == ASK)
 	{
-		const char *url;
-
-		if (!prepare(x))
+		if (!prepare_location(x, location))
 			return NEXT_FAIL;
-		url = url_of(x, "object/", object_location(x, image));
-		exchange_put(x, url, object_media_type(x, image),
-					 image->picture->bytes, image->picture->len);
+		exchange_put(x, url_of(x, "object/", location),
+					 object_media_type(x, location), picture->bytes,
+					 picture->len);
 		x->request.method = "POST"; /* with x-upsert it replaces as well */
 		exchange_header(x, "x-upsert", "true");
 		return send_it(x);
 	}
-	if (!object_is_done(x))
-		return fail(x);
+	return object_is_done(x) ? NEXT_DONE : fail(x);
+}
+
+static Next
+put(Exchange *x, const StoredImage *image, char **location)
+{
 	*location = object_location(x, image);
-	return NEXT_DONE;
+	return put_at(x, *location, image->picture, image->sha256);
 }
 
 static Next
@@ -199,7 +205,7 @@ get(Exchange *x, const char *location, Picture *picture)
 	if (object_is_done(x) || x->reply.transport == TRANSPORT_TOO_LARGE)
 		return object_take(x, picture);
 	if (read_refusal(x).is_missing)
-		return object_fail_missing(x);
+		return store_fail_missing(x);
 	return fail(x);
 }
 
@@ -258,7 +264,7 @@ make_link(Exchange *x, const char *location, int64_t expires, char **url)
 	if (object_is_done(x))
 		return read_signed_path(x, url);
 	if (read_refusal(x).is_missing)
-		return object_fail_missing(x);
+		return store_fail_missing(x);
 	return fail(x);
 }
 
@@ -269,6 +275,7 @@ const StoreAdapter store_supabase = {
 	.check = check,
 	.place = object_location,
 	.put = put,
+	.put_at = put_at,
 	.erase = erase,
 	.get = get,
 	.link = make_link,

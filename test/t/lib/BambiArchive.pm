@@ -8,6 +8,7 @@
 #	$archive->send_off;						# until it is archived
 #	$archive->bring_back;					# until it is restored
 #	is($archive->look, $before, 'nothing is lost');
+#	$archive->is_whole('the archive is as its manifests say');
 
 package BambiArchive;
 
@@ -20,6 +21,7 @@ use File::Find ();
 use File::Path qw(make_path);
 use JSON::PP;
 use PostgreSQL::Test::Utils;
+use Test::More;
 
 # Of which month, and of which tables.
 our $month = '2024-05';
@@ -105,7 +107,7 @@ sub rows_of_pictures
 			   decode(md5(id::text) || repeat(md5(n::text), n % 40), 'hex')
 			   || p.position::text::bytea AS data
 		  FROM made, generate_series(1, 1 + n % 2) p (position)
-		 WHERE n % 10 > 0",
+		 WHERE n % 5 = 2",
 		"INSERT INTO bambi.images (id, generation_id, storage_path, width,
 			height, format, created_at, user_id, position, bytes, sha256,
 			store, revised_prompt)
@@ -227,6 +229,56 @@ sub write_file
 	return;
 }
 
+# Everything in the archive that is not named by a manifest, or not as it says.
+sub complaints
+{
+	my ($self) = @_;
+	my $stored = $self->{archive};
+	my %there = map { split / / } $self->files($stored);
+	my @wrong;
+
+	foreach my $table (@tables)
+	{
+		my $name = $self->manifest($table);
+
+		delete $there{$name} or next;
+		my $manifest = decode_json(slurp_file("$stored/$name"));
+		my $count = 0;
+
+		foreach my $object (@{ $manifest->{objects} })
+		{
+			my $sha256 = delete $there{ $object->{name} } // 'nothing';
+
+			push @wrong, "$object->{name} is $sha256"
+			  if $sha256 ne $object->{sha256};
+			my @lines = $self->lines("$stored/$object->{name}");
+			$count += @lines;
+			push @wrong, "$object->{name} has " . @lines . ' lines'
+			  if @lines != $object->{rows};
+			foreach my $file (map { @{ $_->{images} // [] },
+					@{ $_->{inputs} // [] } } @lines)
+			{
+				next unless defined $file->{object};
+				$sha256 = delete $there{ $file->{object} } // 'nothing';
+				push @wrong, "$file->{object} is $sha256"
+				  if $sha256 ne $file->{sha256};
+			}
+		}
+		push @wrong, "$name has $count rows" if $count != $manifest->{rows};
+	}
+	return (@wrong, map { "$_ is nobody's" } sort keys %there);
+}
+
+# A test of its own.
+sub is_whole
+{
+	my ($self, $says) = @_;
+	my @wrong = $self->complaints;
+
+	return is(join("\n", @wrong[ 0 .. ($#wrong > 9 ? 9 : $#wrong) ]),
+		'', $says);
+}
+
 # ---- there and back
 
 sub ask_off
@@ -254,7 +306,6 @@ sub wait_for
 	my ($self, $state, @which) = @_;
 	my $list = join ', ', map { "'$_'" } @which ? @which : @tables;
 
-	# what a death has put off is tried at once
 	return $self->{bambi}->poll("SELECT bool_and(state = '$state')
 		AND NOT EXISTS (SELECT FROM bambi_internal.archive_objects o
 			WHERE o.state = 'superseded' AND o.archive_id IN (
@@ -263,6 +314,18 @@ sub wait_for
 		AND NOT EXISTS (SELECT FROM bambi_internal.outbox)
 		FROM bambi_archives WHERE month = '$month-01'
 		AND table_name IN ($list)");
+}
+
+# What a death has put off is tried at once.
+sub hurry
+{
+	my ($self) = @_;
+
+	$self->{bambi}->sql(
+		'UPDATE bambi_internal.outbox SET not_before = NULL',
+		'UPDATE bambi.archives SET not_before = NULL',
+		'SELECT pg_reload_conf()');
+	return;
 }
 
 # Whether they are now.
