@@ -75,7 +75,7 @@ foreach my $round (1 .. $most)
 {
 	foreach my $n (0 .. $#points)
 	{
-		my $times = 1 + ($round * 7 + $n * 5) % 17;
+		my $times = 1 + ($round * 7 + $n * 5) % 11;
 
 		$archive->ask_off;
 		my $says = die_on_the_way($points[$n], $times, 'archived');
