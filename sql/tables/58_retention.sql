@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS bambi.retention_policies (
         (what IN ('content', 'usage', 'audit', 'consents', 'payments')),
     -- 30 days and a month are equal intervals, but not the same time
     CONSTRAINT keep_is_whole_months CHECK
-        (keep BETWEEN '1 month' AND '1200 months'
+        (keep >= '1 month' AND keep <= '1200 months'
          AND extract(day FROM keep) = 0
          AND keep = make_interval(
                  months => (extract(year FROM keep) * 12

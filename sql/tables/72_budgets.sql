@@ -112,9 +112,9 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
                CROSS JOIN LATERAL
                bambi_internal.budget_period(o.period, now()) p
          UNION ALL
-        SELECT NULL AS id, a.user_id, 'plan', NULL AS configuration_id,
-               a.budget, a.budget_currency, 'plan',
-               coalesce(a.period_start, now()), a.resets_at
+        SELECT NULL AS id, a.user_id, 'plan' AS scope,
+               NULL AS configuration_id, a.budget, a.budget_currency,
+               'plan' AS period, coalesce(a.period_start, now()), a.resets_at
           FROM @extschema@.bambi_account a
          WHERE a.budget IS NOT NULL) b
        CROSS JOIN LATERAL (

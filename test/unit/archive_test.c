@@ -8,6 +8,8 @@
  */
 #include "driver.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <zstd.h>
 
 #include "../../src/courier/hash.h"
@@ -392,6 +394,62 @@ check_pictures(void)
 		  "a picture needs a place");
 }
 
+/* ---- what a store does to a file between put and proof ---- */
+
+static void
+await_file(const char *name)
+{
+	int			left;
+
+	for (left = PATIENCE_MS; left > 0; left -= 5)
+	{
+		if (access(path_of(courier.directory, name), F_OK) == 0)
+			return;
+		driver_sleep(5);
+	}
+	driver_die(name);
+}
+
+/* Whether a put is refused where something else lies there when it is read. */
+static bool
+is_found_out(const char *json, const void *bytes, size_t len)
+{
+	static uint64_t tag = 500;
+
+	write_file(courier.directory, "archive-stage-ended", "", 0);
+	driver_send_payload(&courier, ++tag, json, "a line\n", 7);
+	await_file("archive-stage-ended.reached");
+	write_file(archive_directory, STORED, bytes, len);
+	unlink(path_of(courier.directory, "archive-stage-ended"));
+	unlink(path_of(courier.directory, "archive-stage-ended.reached"));
+	json_decref(facts);
+	if (!driver_await(courier.fd, FRAME_ERRAND_DONE, &answer) ||
+		answer.head.tag != tag)
+		driver_die("no answer to the errand");
+	facts = driver_json(&answer);
+	return refuses(answer.head.status == 1, "read back", NULL);
+}
+
+static void
+check_proof(void)
+{
+	char		more[256];
+	char		packed[256];
+	size_t		len = ZSTD_compress(packed, sizeof(packed), "a lime\n", 7, 3);
+
+	snprintf(more, sizeof(more), ",\"archive_store\":\"filesystem\","
+			 "\"debug_points\":\"%s\"", courier.directory);
+	configure(more);
+	CHECK(is_found_out(PUT(NAME, "true"), "a lime\n", 7),
+		  "what is not read back as it was put is not there");
+	CHECK(is_found_out(PUT(NAME, "false"), packed, len),
+		  "nor what unpacks to something else");
+	CHECK(is_found_out(PUT(NAME, "false"), "a line\n", 7),
+		  "or does not unpack");
+	configure(",\"archive_store\":\"filesystem\"");
+	ask_for(ERASE(NAME));
+}
+
 /* ---- many, and the end ---- */
 
 static void
@@ -414,6 +472,41 @@ check_many(void)
 	CHECK(done == 20, "many that come at once are all done");
 }
 
+/* The worker goes while the archive is asked, and does not answer. */
+static void
+check_end(void)
+{
+	static const char credentials[] = "[default]\n"
+	"aws_access_key_id = A\naws_secret_access_key = B\n";
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t	size = sizeof(address);
+	int			listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd wait = {.fd = listener,.events = POLLIN};
+	char		more[512];
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(listener, (struct sockaddr *) &address, size) != 0 ||
+		listen(listener, 8) != 0 ||
+		getsockname(listener, (struct sockaddr *) &address, &size) != 0)
+		driver_die("listen");
+	write_file(courier.directory, "credentials", credentials,
+			   sizeof(credentials) - 1);
+	snprintf(more, sizeof(more), ",\"archive_store\":\"s3\","
+			 "\"archive_bucket\":\"attic\",\"data_directory\":\"/usr\","
+			 "\"store_networks\":\"127.0.0.1\","
+			 "\"s3_endpoint\":\"http://127.0.0.1:%d\","
+			 "\"s3_credentials_file\":\"%s/credentials\"",
+			 ntohs(address.sin_port), courier.directory);
+	configure(more);
+	driver_send_payload(&courier, 2000, PUT(NAME, "false"), "x", 1);
+	CHECK(poll(&wait, 1, PATIENCE_MS) == 1, "a bucket is asked");
+	close(courier.fd);
+	courier.fd = -1;
+	CHECK(driver_wait(&courier) == 0,
+		  "without its worker the courier ends at once, and in peace");
+	close(listener);
+}
+
 int
 main(void)
 {
@@ -423,12 +516,11 @@ main(void)
 	check_damage();
 	check_refusals();
 	check_pictures();
+	check_proof();
 	check_many();
+	check_end();
 
 	json_decref(facts);
-	close(courier.fd);
-	courier.fd = -1;
-	CHECK(driver_wait(&courier) == 0, "the courier ends in peace");
 	driver_clean(&courier);
 	return check_done();
 }
