@@ -267,10 +267,8 @@ BEGIN
         data := data || jsonb_build_object(
             split_part(place.relation, '.', 2), coalesce(found, '[]'));
     END LOOP;
-    IF to_regclass('bambi_internal.archive_objects') IS NOT NULL THEN
-        data := data || jsonb_build_object(
-            'archives', bambi_internal.export_archives("user"));
-    END IF;
+    data := data || jsonb_build_object(
+        'archives', bambi_internal.export_archives("user"));
     RETURN jsonb_build_object(
         'user_id', "user", 'exported_at', now(), 'since', since,
         'until', until, 'links_end_at', ends_at, 'data', data);

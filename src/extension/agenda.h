@@ -36,6 +36,7 @@ typedef struct BambiAgenda
 	TimestampTz errands_at;		/* something may be due in the outbox */
 	TimestampTz reseal_at;		/* something may be sealed to an old key */
 	TimestampTz erase_at;		/* something may be due of an erasure */
+	TimestampTz archive_at;		/* something may be due for the archive */
 	TimestampTz cache_at;		/* something may be due for Redis */
 	bool		must_ask;		/* a session asks the courier something */
 } BambiAgenda;

@@ -14,6 +14,7 @@ QUOTA_RUNS  2     20      60000   quota.pl
 SEQUENCES   300   10000   250     quota.pl
 ROLLUPS     10    200     6000    rollup.pl
 THOUSANDS   200   2000    300     growth.pl
+ARCHIVE_KILLS 1   10      150000  archive.pl
 TABLE
 }
 
