@@ -286,14 +286,7 @@ RETURNS TABLE (place text, remaining bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    archived bigint := 0;
 BEGIN
-    IF to_regprocedure('bambi_internal.erase_from_archives(uuid)')
-       IS NOT NULL THEN
-        EXECUTE 'SELECT bambi_internal.erase_from_archives($1)'
-           INTO archived USING "user";
-    END IF;
     RETURN QUERY
     SELECT 'objects', count(*) FROM bambi_internal.outbox AS o
      WHERE o.user_id = "user"
@@ -302,7 +295,7 @@ BEGIN
       FROM bambi_internal.cache_outbox AS c
      WHERE c.kind = 'user' AND c.name = "user"::text
     UNION ALL
-    SELECT 'archives', archived;
+    SELECT 'archives', bambi_internal.erase_from_archives("user");
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.erasure_outside(uuid, boolean) IS
@@ -450,7 +443,10 @@ BEGIN
         'usage_events', (SELECT count(*) FROM bambi.usage_events AS e
                           WHERE e.user_id = "user"),
         'api_usage', (SELECT count(*) FROM bambi.api_usage AS a
-                       WHERE a.user_id = "user"));
+                       WHERE a.user_id = "user"),
+        'carried_costs', (
+            SELECT count(*) FROM bambi_internal.carried_costs AS c
+             WHERE c.user_id = "user"));
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.erasure_kept(uuid) IS

@@ -204,6 +204,26 @@ COMMENT ON FUNCTION bambi_internal.export_require_room(uuid, uuid, uuid) IS
     'Refuses what would be too large for one document, and says which part '
     'would not.';
 
+CREATE FUNCTION bambi_internal.export_archives("user" uuid)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.table_name, m.month),
+                        '[]')
+          FROM (SELECT DISTINCT a.table_name, a.month, a.state
+                  FROM bambi.archives AS a
+                       JOIN bambi_internal.archive_objects AS o
+                         ON o.archive_id = a.id
+                 WHERE "user" BETWEEN o.first_user AND o.last_user) AS m);
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.export_archives(uuid) IS
+    'The months of the archive that may have rows of a user: objects are '
+    'ranges of users.';
+
 CREATE FUNCTION bambi_internal.export_user(
     "user" uuid, since timestamptz, until timestamptz)
 RETURNS jsonb
@@ -247,6 +267,8 @@ BEGIN
         data := data || jsonb_build_object(
             split_part(place.relation, '.', 2), coalesce(found, '[]'));
     END LOOP;
+    data := data || jsonb_build_object(
+        'archives', bambi_internal.export_archives("user"));
     RETURN jsonb_build_object(
         'user_id', "user", 'exported_at', now(), 'since', since,
         'until', until, 'links_end_at', ends_at, 'data', data);

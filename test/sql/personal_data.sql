@@ -159,21 +159,23 @@ SELECT 'bambi.' || t.name AS relation, k AS column_name, r.row
        jsonb_array_elements(t.rows) r (row), jsonb_object_keys(r.row) k;
 UPDATE exported SET relation = replace(relation, 'bambi.', 'bambi_internal.')
  WHERE to_regclass(relation) IS NULL;
-WITH wanted AS (
-    SELECT c.relation, c.column_name, c.class
-      FROM bambi.data_classes c
-     WHERE c.relation = 'bambi.users'
-        OR EXISTS (SELECT FROM bambi.data_classes u
-                    WHERE u.relation = c.relation
-                      AND u.column_name = 'user_id'))
+CREATE TEMP TABLE wanted AS
+SELECT c.relation, c.column_name, c.class
+  FROM bambi.data_classes c
+ WHERE c.relation = 'bambi.users'
+    OR EXISTS (SELECT FROM bambi.data_classes u
+                WHERE u.relation = c.relation AND u.column_name = 'user_id');
 SELECT 'missing' AS is, relation, column_name FROM wanted
- WHERE class <> 'secret' AND relation <> 'bambi.erasure_requests'
+ WHERE class <> 'secret' AND relation IN (SELECT e.relation FROM exported e)
 EXCEPT SELECT 'missing', relation, column_name FROM exported
 UNION ALL
 SELECT DISTINCT 'secret', relation, column_name
   FROM wanted JOIN exported USING (relation, column_name)
  WHERE class = 'secret'
  ORDER BY 1, 2, 3;
+-- Tables of which there is no row to look at (a list):
+SELECT DISTINCT relation FROM wanted
+EXCEPT SELECT relation FROM exported ORDER BY 1;
 SELECT count(DISTINCT relation) AS tables,
        count(DISTINCT (relation, column_name)) > 150 AS columns FROM exported;
 -- Links are no columns; and nothing of somebody else's is there.
@@ -192,6 +194,30 @@ SELECT jsonb_array_length(e #> '{data,image_generations}') AS generations,
                (bambi_export_my_data(until => now() - interval '1 day')),
                (bambi_export_my_data(now() - interval '1 day',
                                      now() + interval '1 day'))) v (e);
+-- What is too large says which part is not.
+RESET ROLE;
+SAVEPOINT before_many;
+INSERT INTO bambi.image_generations (id, user_id, model_id, prompt, status)
+SELECT bambi_uuid_v7(), :'bob', m.id, 'x', 'succeeded'
+  FROM bambi.models m, generate_series(1, 25000)
+ WHERE m.model_id = 'sandbox';
+SET LOCAL bambi.user_id = :'bob';
+SET LOCAL ROLE bambi_user;
+\set VERBOSITY sqlstate
+SELECT bambi_export_my_data();
+\set VERBOSITY terse
+RESET ROLE;
+SELECT count(*) AS all
+  FROM bambi.image_generations WHERE user_id = :'bob' \gset
+SELECT bambi_uuid_time(g.id) AS middle
+  FROM bambi.image_generations g
+ WHERE g.user_id = :'bob' ORDER BY g.id OFFSET 12000 LIMIT 1 \gset
+SET LOCAL ROLE bambi_user;
+SELECT jsonb_array_length(bambi_export_my_data(until => :'middle')
+           #> '{data,image_generations}')
+     + jsonb_array_length(bambi_export_my_data(since => :'middle')
+           #> '{data,image_generations}') = :all AS parts_are_all;
+ROLLBACK TO before_many;
 -- One who is not active may still ask, but for nothing else; nobody may not.
 RESET ROLE;
 UPDATE bambi.users SET is_active = false WHERE id = :'bob';
@@ -258,6 +284,13 @@ SELECT state, finished_at IS NOT NULL AS is_finished, last_error
 SELECT p.place, p.said FROM bambi_erasure, jsonb_each(report) p (place, said)
  ORDER BY place;
 RESET ROLE;
+-- Tables with rows of users that it does not name (a list):
+SELECT relation FROM wanted
+EXCEPT
+SELECT w.relation
+  FROM wanted w JOIN bambi.erasure_requests e ON e.user_id = :'ada'
+ WHERE (e.report || (e.report -> 'kept')) ? split_part(w.relation, '.', 2)
+ ORDER BY 1;
 -- Nothing is left of the one, in any column of any table; of the other, all.
 CREATE FUNCTION pg_temp.rows_with(word text)
 RETURNS TABLE (relation text, rows bigint)

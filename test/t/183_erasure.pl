@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use BambiArchive;
 use BambiCluster;
 use BambiRedis;
 use File::Find ();
@@ -17,12 +18,17 @@ use Time::HiRes qw(usleep);
 
 my $count = $ENV{USERS} || 50;
 my $pictures = PostgreSQL::Test::Utils::tempdir('pictures');
+my $stored = PostgreSQL::Test::Utils::tempdir('archive');
 my $bambi = BambiCluster->start('erasure', conf => <<"CONF");
 bambi.store = 'filesystem'
 bambi.store_directory = '$pictures'
+bambi.archive_store = 'filesystem'
+bambi.archive_directory = '$stored'
 bambi.link_url = 'http://localhost/rpc/bambi_image_by_link'
 CONF
 my $redis = BambiRedis->start("$bambi->{dir}/redis");
+my $archive = BambiArchive->new($bambi, pictures => $pictures,
+	archive => $stored);
 my %counted = (rows => 0, files => 0, keys => 0, kills => 0);
 
 $redis->connect_to($bambi);
@@ -169,6 +175,43 @@ foreach my $row (split /\n/, $bambi->sql(
 cmp_ok($bambi->sql('SELECT count(*) FROM bambi.image_data'),
 	'>', 0, 'some pictures are in the database');
 as_all(\@users, sub { return 'SELECT bambi_set_budget(1000);' });
+
+# ---- and what is in the archive
+
+$bambi->sql(
+	"DO \$\$ BEGIN
+		FOR attempt IN 1 .. 100 LOOP
+			EXIT WHEN (SELECT bool_and(bambi_internal.make_month(parent,
+				'$BambiArchive::month-01', settings))
+				FROM bambi_internal.monthly_tables());
+		END LOOP; END\$\$",
+	"CREATE TABLE made AS
+	 SELECT u.id AS user_id, u.auth_provider_id AS word,
+			(substr(bambi_uuid_floor('$BambiArchive::month-10')::text, 1, 15)
+			 || substr(gen_random_uuid()::text, 16))::uuid AS id,
+			gen_random_uuid() AS image_id
+	   FROM bambi.users u",
+	"INSERT INTO bambi.image_generations (id, user_id, model_id, prompt,
+			status, finished_at)
+	 SELECT made.id, user_id, m.id, word, 'succeeded', bambi_uuid_time(made.id)
+	   FROM made, bambi.models m WHERE m.model_id = 'sandbox'",
+	"INSERT INTO bambi.images (id, generation_id, user_id, width, height,
+			format, bytes, sha256, store, revised_prompt)
+	 SELECT image_id, id, user_id, 1, 1, 'png', length(word),
+			encode(sha256(word::bytea), 'hex'), 'database', word FROM made",
+	"INSERT INTO bambi.image_data (image_id, user_id, data)
+	 SELECT image_id, user_id, word::bytea FROM made",
+	"INSERT INTO bambi.change_log (id, user_id, table_name, row_key,
+			operation, columns, old_values, new_values, session_role)
+	 SELECT id, user_id, 'users', user_id, 'update', '{email}',
+			jsonb_build_object('email', word), '{}', 'postgres' FROM made",
+	"INSERT INTO bambi.usage_events (id, user_id, generation_id, cost,
+			is_rolled_up)
+	 SELECT id, user_id, id, 1, true FROM made",
+	'DROP TABLE made');
+$archive->ask_off;
+ok($archive->wait_for('archived'), 'there is a month in the archive');
+
 # Once more after the columns were filled: the planner has seen them.
 $bambi->sql('ANALYZE');
 
@@ -184,6 +227,8 @@ is( $bambi->sql("SELECT encode(sha256(bambi_image_by_link('$token')), 'hex')"),
 	$bambi->sql("SET bambi.user_id = '$id{$gone[2]}';
 		SELECT encode(sha256(bambi_image('$copy->{data}{images}[0]{generation_id}')), 'hex')"),
 	'that lead to the pictures');
+cmp_ok(scalar(@{ $copy->{data}{archives} }), '>=', 3,
+	'it names the months in the archive');
 unlike(encode_json($copy), qr/encrypted_api_key|password_hash|key_hint/,
 	'and without secrets');
 
@@ -238,6 +283,14 @@ sub traces
 		$look->("Redis $key", $key . ($redis->cmd('TYPE', $key) eq 'string'
 				? $redis->cmd('GET', $key) // '' : ''));
 	}
+	File::Find::find(
+		sub {
+			return unless -f $_;
+			$counted{files}++;
+			$look->("archive $File::Find::name",
+				"$_ " . $archive->text($File::Find::name));
+		},
+		$stored);
 	return \%found;
 }
 
@@ -316,9 +369,12 @@ is($bambi->sql("SELECT count(*) FROM bambi.erasure_requests
 
 is_deeply(traces(@gone), {}, 'of the erased no trace is found');
 is(belongings(), $had, 'of the others all is there');
+$archive->is_whole('the archive is what its manifests say');
 my $kept = traces(@stay);
 cmp_ok(scalar(grep { /^table/ } keys %$kept), '>', 10,
 	'where it was before');
+cmp_ok(scalar(grep { /^archive/ } keys %$kept), '>=', 2,
+	'in the archive, too');
 is( $bambi->sql("SELECT count(*) FROM bambi.users WHERE erased_at IS NOT NULL
 		AND NOT is_active AND email IS NULL"),
 	scalar(@gone), 'a row of each stays, which names nobody');
