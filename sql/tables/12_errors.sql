@@ -91,7 +91,7 @@ ALTER VIEW @extschema@.bambi_errors OWNER TO bambi_owner;
 SELECT bambi_internal.revoke_default_privileges('@extschema@.bambi_errors');
 GRANT SELECT ON @extschema@.bambi_errors TO bambi_user, bambi_service;
 
--- Seeds that code relies on.
+-- Not only for new tables: what a generation may end with has its row.
 INSERT INTO bambi.error_codes
        (error_code, ends_as, key_effect, gives_back_quota, may_be_billed,
         meaning, advice)

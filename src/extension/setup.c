@@ -30,12 +30,10 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "storage/fd.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/regproc.h"
 
 #include "client.h"
 #include "shmem.h"
@@ -44,10 +42,8 @@ PG_FUNCTION_INFO_V1(bambi_setup);
 
 /* This file is run on every call; all others only when their tables are due. */
 #define ALWAYS_FILE		"95_roles.sql"
-/* From here on a file has rows for new tables; or rows that code relies on. */
+/* From here on a file has rows for new tables. */
 #define SEEDS			"\n-- Seeds"
-#define SEEDS_FOR_CODE	SEEDS " that code relies on"
-#define MAKES_TABLE		"CREATE TABLE IF NOT EXISTS "
 #define SECRET_SIZE		32
 #define LARGEST_FILE	(1024 * 1024)
 
@@ -57,14 +53,6 @@ PG_FUNCTION_INFO_V1(bambi_setup);
  * cannot take: or anybody could hold it.
  */
 #define SETUP_LOCK_CLASS	0x6262
-
-/* Which rows of the files are put into the tables. */
-typedef enum Seeding
-{
-	SEED_NOTHING,				/* what an operator deleted stays away */
-	SEED_UPGRADE,				/* those of new tables, and for code */
-	SEED_ALL
-} Seeding;
 
 /* What of the tables is missing, or NULL.  $1 the extension's schema. */
 static const char missing_parts[] =
@@ -183,31 +171,8 @@ topic_files(void)
 	return names;
 }
 
-/* Whether the first table that a file makes is not there yet. */
-static bool
-makes_new_table(const char *content)
-{
-	const char *name = strstr(content, MAKES_TABLE);
-
-	if (name == NULL)
-		return false;
-	name += strlen(MAKES_TABLE);
-	name = pnstrdup(name, strcspn(name, " (\n"));
-	return !OidIsValid(RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(name)),
-										NoLock, true));
-}
-
-static bool
-has_seeds_to_run(Seeding seeding, const char *content, const char *seeds)
-{
-	if (seeding != SEED_UPGRADE)
-		return seeding == SEED_ALL;
-	return makes_new_table(content) ||
-		strncmp(seeds, SEEDS_FOR_CODE, strlen(SEEDS_FOR_CODE)) == 0;
-}
-
 static void
-run_file(const char *name, const char *schema, Seeding seeding)
+run_file(const char *name, const char *schema, bool with_seeds)
 {
 	char	   *path = tables_path(name);
 	char	   *content = read_text(path);
@@ -221,7 +186,7 @@ run_file(const char *name, const char *schema, Seeding seeding)
 				 errmsg("could not read file \"%s\": %m", path),
 				 errhint("Install bambi again: make install.")));
 	seeds = strstr(content, SEEDS);
-	if (seeds && !has_seeds_to_run(seeding, content, seeds))
+	if (seeds && !with_seeds)
 		*seeds = '\0';
 	sql = DirectFunctionCall3Coll(replace_text, C_COLLATION_OID,
 								  CStringGetTextDatum(content),
@@ -311,14 +276,14 @@ record_instance(void)
 }
 
 static void
-run_topic_files(const char *schema, Seeding seeding)
+run_topic_files(const char *schema, bool with_seeds)
 {
 	ListCell   *cell;
 
 	foreach(cell, topic_files())
 	{
 		if (strcmp(lfirst(cell), ALWAYS_FILE) != 0)
-			run_file(lfirst(cell), schema, seeding);
+			run_file(lfirst(cell), schema, with_seeds);
 	}
 }
 
@@ -354,7 +319,7 @@ repair_tables(const char *schema)
 
 	if (missing == NULL)
 		return NULL;
-	run_topic_files(schema, SEED_NOTHING);
+	run_topic_files(schema, false);
 	require_all_parts(schema);
 	return missing;
 }
@@ -388,8 +353,8 @@ upgrade_tables(const char *schema, const char *version)
 				 errmsg("tables of bambi %s cannot be brought to version %s",
 						version, BAMBI_VERSION),
 				 errhint("Install a version of bambi that knows both.")));
-	run_file(file, schema, SEED_NOTHING);
-	run_topic_files(schema, SEED_UPGRADE);
+	run_file(file, schema, false);
+	run_topic_files(schema, false);
 	SPI_execute_with_args("UPDATE bambi_internal.instance"
 						  "   SET version = $1, updated_at = now()",
 						  lengthof(types), types, values, NULL, false, 0);
@@ -442,7 +407,7 @@ bambi_setup(PG_FUNCTION_ARGS)
 	version = version_of_tables();
 	if (version == NULL)
 	{
-		run_topic_files(schema, SEED_ALL);
+		run_topic_files(schema, true);
 		record_instance();
 		report = "Made the tables of bambi " BAMBI_VERSION ".";
 	}
@@ -458,7 +423,7 @@ bambi_setup(PG_FUNCTION_ARGS)
 	else
 		report = "The tables are those of bambi " BAMBI_VERSION
 			" already; brought months and grants up to date.";
-	run_file(ALWAYS_FILE, schema, SEED_ALL);
+	run_file(ALWAYS_FILE, schema, true);
 	result = bambi_return_text(report);
 	SPI_finish();
 

@@ -102,6 +102,7 @@ is($bambi->checked($_), 'valid', 'a key is checked') foreach values %key;
 $bambi->sql(
 	'SELECT bambi_rollup_usage()',
 	"DELETE FROM bambi.model_prices WHERE unit LIKE 'partial%'",
+	"DELETE FROM bambi.error_codes WHERE error_code = 'rate_limited'",
 	"UPDATE bambi.error_codes SET advice = 'Ask us.'
 		WHERE error_code = 'written_off'");
 $bambi->sql('ANALYZE');
