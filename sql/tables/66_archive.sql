@@ -205,6 +205,9 @@ COMMENT ON COLUMN bambi_internal.archive_objects.location IS
 
 CREATE INDEX IF NOT EXISTS objects_of_archive
     ON bambi_internal.archive_objects (archive_id, kind, state, number);
+CREATE INDEX IF NOT EXISTS objects_to_write
+    ON bambi_internal.archive_objects (archive_id, number)
+    WHERE kind = 'lines' AND state IN ('planned', 'filling');
 CREATE INDEX IF NOT EXISTS objects_of_chunk
     ON bambi_internal.archive_objects (object_id, state);
 CREATE INDEX IF NOT EXISTS objects_to_erase
