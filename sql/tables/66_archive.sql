@@ -522,7 +522,8 @@ DECLARE
     routine text;
 BEGIN
     FOREACH routine IN ARRAY ARRAY[
-        'note_touch(uuid, uuid, uuid, boolean)', 'touch_row()', 'touch_generation()']
+        'note_touch(uuid, uuid, uuid, boolean)', 'touch_row()',
+        'touch_generation()']
     LOOP
         EXECUTE format('ALTER FUNCTION bambi_internal.%s OWNER TO '
                        'bambi_owner', routine);
@@ -531,7 +532,8 @@ BEGIN
     END LOOP;
 END
 $$;
--- it calls what the extension has: so it goes with it, and with it the triggers
+-- it calls what the extension has: so it goes with it, and with it the
+-- triggers
 ALTER FUNCTION bambi_internal.touch_generation() DEPENDS ON EXTENSION bambi;
 
 CREATE OR REPLACE TRIGGER touch_generation
