@@ -34,6 +34,7 @@ point_hold(const char *name)
 	static const struct timespec pause = {0, POLL_NS};
 	char		path[PATH_MAX + 64];
 	char		reached[PATH_MAX + 80];
+	char		unfinished[PATH_MAX + 80];
 	FILE	   *file;
 
 	snprintf(path, sizeof(path), "%s/%s", points_directory, name);
@@ -41,17 +42,17 @@ point_hold(const char *name)
 		return;
 
 	/* under another name first: who sees the file sees all of it */
-	snprintf(reached, sizeof(reached), "%s.tmp", path);
-	file = fopen(reached, "w");
+	snprintf(unfinished, sizeof(unfinished), "%s.tmp", path);
+	file = fopen(unfinished, "w");
 	if (file != NULL)
 	{
 		fprintf(file, "%d\n", (int) getpid());
 		fclose(file);
 	}
-	snprintf(path, sizeof(path), "%s/%s.reached", points_directory, name);
-	rename(reached, path);
+	snprintf(reached, sizeof(reached), "%s.reached", path);
+	rename(unfinished, reached);
 
-	snprintf(path, sizeof(path), "%s/%s", points_directory, name);
-	while (access(path, F_OK) == 0)
+	/* the test may also take away that it was reached: once more, then */
+	while (access(path, F_OK) == 0 && access(reached, F_OK) == 0)
 		nanosleep(&pause, NULL);
 }

@@ -42,7 +42,8 @@ bambi_point_hold(const char *name)
 			elog(LOG, "could not write to \"%s\": %m", reached);
 		close(fd);
 	}
-	while (access(path, F_OK) == 0)
+	/* the test may also take away that it was reached: once more, then */
+	while (access(path, F_OK) == 0 && access(reached, F_OK) == 0)
 	{
 		pg_usleep(POLL_US);
 		/* an aborted test must leave nobody behind */

@@ -592,6 +592,25 @@ sub wait_held
 	return $pid;
 }
 
+# Waits for that or for something else to be so; false then.
+sub held_or
+{
+	my ($self, $point, $is_over) = @_;
+
+	$self->wait_until("somebody at $point, or the end",
+		sub { return $self->was_reached($point) || $is_over->() });
+	return $self->was_reached($point) && $self->wait_held($point);
+}
+
+# Lets whoever is held there go on, to be held the next time.
+sub step
+{
+	my ($self, $point) = @_;
+
+	unlink "$self->{dir}/points/$point.reached";
+	return;
+}
+
 sub was_reached
 {
 	my ($self, $point) = @_;
