@@ -72,6 +72,13 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.api_usage', 'money', NULL,
      'cost_estimate currency is_estimate unknown_costs'),
 
+    ('bambi.archives', 'technical', NULL,
+     'id table_name month state ends_as pictures is_asked manifest '
+     'manifest_sha256 revision is_stale row_count picture_count bytes '
+     'rows_left_out next_number after_user after_id is_planned begun_by '
+     'attempts not_before last_error created_at updated_at verified_at '
+     'archived_at restored_at'),
+
     ('bambi.budgets', 'technical', NULL,
      'id user_id configuration_id created_at updated_at'),
     ('bambi.budgets', 'money', NULL, 'amount currency period'),
@@ -178,9 +185,28 @@ SELECT l.relation, l.class, l.logged, unnest(string_to_array(l.columns, ' '))
     ('bambi.users', 'usage', NULL,
      'usage_count reset_date period_start recent_starts'),
 
+    ('bambi_internal.archive_erasures', 'technical', NULL,
+     'user_id object_id is_done'),
+
+    ('bambi_internal.archive_objects', 'technical', NULL,
+     'id archive_id kind state name number version first_user last_user '
+     'first_id last_id row_count bytes sha256 content_sha256 object_id '
+     'item_id position store'),
+    ('bambi_internal.archive_objects', 'content', NULL, 'location'),
+
+    ('bambi_internal.archive_touches', 'technical', NULL,
+     'id archive_id user_id row_id'),
+
     ('bambi_internal.cache_outbox', 'technical', NULL, 'kind name is_change'),
 
     ('bambi_internal.cache_series', 'technical', NULL, 'only_row series'),
+
+    ('bambi_internal.carried_costs', 'technical', NULL,
+     'id user_id archive_id object_id configuration_id'),
+    ('bambi_internal.carried_costs', 'money', NULL,
+     'currency cost unpriced'),
+
+    ('bambi_internal.carried_months', 'technical', NULL, 'archive_id'),
 
     ('bambi_internal.content_removals', 'technical', NULL,
      'user_id removed_to passed_by'),

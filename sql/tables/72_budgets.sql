@@ -92,7 +92,8 @@ GRANT EXECUTE ON FUNCTION bambi_internal.budget_period(text, timestamptz)
     TO bambi_user, bambi_service;
 
 -- The period of a plan is that of the quota, and has nothing spent where it
--- has ended and nobody asked since.  The pair of user and id is for the index
+-- has ended and nobody asked since.  A budget that never begins anew counts
+-- what has left the ledger, too.  The pair of user and id is for the index
 -- events_of_user: of the id alone the primary key would have everybody's.
 CREATE OR REPLACE VIEW @extschema@.bambi_budgets
 WITH (security_invoker = true) AS
@@ -112,21 +113,32 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
                CROSS JOIN LATERAL
                bambi_internal.budget_period(o.period, now()) p
          UNION ALL
-        SELECT NULL AS id, a.user_id, 'plan', NULL AS configuration_id,
-               a.budget, a.budget_currency, 'plan',
+        SELECT NULL AS id, a.user_id, 'plan' AS scope,
+               NULL AS configuration_id, a.budget, a.budget_currency,
+               'plan' AS period,
                coalesce(a.period_start, now()), a.resets_at
           FROM @extschema@.bambi_account a
          WHERE a.budget IS NOT NULL) b
        CROSS JOIN LATERAL (
-           SELECT coalesce(sum(e.cost), 0.000000) AS spent,
-                  count(*) FILTER (WHERE e.cost IS NULL) AS unpriced
-             FROM bambi.usage_events e
-            WHERE e.user_id = b.user_id
-              AND (e.user_id, e.id)
-                  >= (b.user_id, @extschema@.bambi_uuid_floor(b.since))
-              AND e.currency = b.currency
-              AND (b.configuration_id IS NULL
-                   OR e.configuration_id = b.configuration_id)) s
+           SELECT coalesce(sum(e.cost), 0.000000)
+                  + coalesce(max(c.spent), 0.000000) AS spent,
+                  count(*) FILTER (WHERE e.cost IS NULL AND e.id IS NOT NULL)
+                  + coalesce(max(c.unpriced), 0)::bigint AS unpriced
+             FROM (SELECT sum(k.cost) AS spent, sum(k.unpriced) AS unpriced
+                     FROM bambi_internal.carried_costs k
+                          JOIN bambi_internal.carried_months m
+                          ON m.archive_id = k.archive_id
+                    WHERE b.period = 'total' AND k.user_id = b.user_id
+                      AND k.currency = b.currency
+                      AND (b.configuration_id IS NULL
+                           OR k.configuration_id = b.configuration_id)) c
+                  LEFT JOIN bambi.usage_events e
+                  ON e.user_id = b.user_id
+                 AND (e.user_id, e.id)
+                     >= (b.user_id, @extschema@.bambi_uuid_floor(b.since))
+                 AND e.currency = b.currency
+                 AND (b.configuration_id IS NULL
+                      OR e.configuration_id = b.configuration_id)) s
        CROSS JOIN LATERAL (
            SELECT coalesce(sum(w.cost_estimate), 0.000000) AS reserved,
                   count(*) FILTER (WHERE w.cost_estimate IS NULL) AS unpriced

@@ -35,6 +35,7 @@ typedef struct BambiAgenda
 	TimestampTz courier_at;		/* start it, when there is none */
 	TimestampTz errands_at;		/* something may be due in the outbox */
 	TimestampTz reseal_at;		/* something may be sealed to an old key */
+	TimestampTz archive_at;		/* something may be due for the archive */
 	TimestampTz cache_at;		/* something may be due for Redis */
 	bool		must_ask;		/* a session asks the courier something */
 } BambiAgenda;

@@ -124,7 +124,7 @@ hand_over_inputs(const BambiCall *call)
 		head.status = (uint32) DatumGetInt16(bambi_result(row, 1, &is_null));
 		stored = bambi_result(row, 2, &is_null);
 		picture = DatumGetByteaPP(stored);
-		bambi_courier_append_picture(&head, picture);
+		bambi_courier_append_picture(&head, NULL, picture);
 		if ((Pointer) picture != DatumGetPointer(stored))
 			pfree(picture);
 	}

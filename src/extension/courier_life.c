@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 
 #include "agenda.h"
+#include "archive.h"
 #include "ask.h"
 #include "cache.h"
 #include "calls.h"
@@ -56,6 +57,7 @@ lose_courier(TimestampTz now)
 	bambi_errands_lost();
 	bambi_reseal_lost(now);
 	bambi_cache_lost(now);
+	bambi_archive_lost(now);
 	bambi_rotation_key_is_known(false);
 	bambi_asks_lost();
 	bambi_courier_let_go();
@@ -165,6 +167,8 @@ take_frame(BambiFrame *frame)
 				bambi_rotation_answered(frame);
 			else if (frame->head.tag & BAMBI_CACHE_TAG)
 				bambi_cache_answered(frame);
+			else if (frame->head.tag & BAMBI_ARCHIVE_TAG)
+				bambi_archive_answered(frame);
 			else
 				bambi_errand_answered(frame);
 			break;

@@ -349,35 +349,38 @@ bambi_courier_socket(void)
 	return courier_socket;
 }
 
-uint64
-bambi_courier_append(FrameHead *head, const char *key, const char *json)
+static void
+append(FrameHead *head, const char *key, const char *json,
+	   const bytea *picture)
 {
 	uint8		bytes[FRAME_HEAD_SIZE];
 
 	head->key_len = key ? strlen(key) : 0;
 	head->json_len = json ? strlen(json) : 0;
-	head->picture_len = 0;
+	head->picture_len = picture ? VARSIZE_ANY_EXHDR(picture) : 0;
 	frame_encode(head, bytes);
 	appendBinaryStringInfo(&outgoing, (char *) bytes, sizeof(bytes));
 	if (head->key_len)
 		appendBinaryStringInfo(&outgoing, key, head->key_len);
 	if (head->json_len)
 		appendBinaryStringInfo(&outgoing, json, head->json_len);
+	if (head->picture_len)
+		appendBinaryStringInfo(&outgoing, VARDATA_ANY(picture),
+							   head->picture_len);
+}
+
+uint64
+bambi_courier_append(FrameHead *head, const char *key, const char *json)
+{
+	append(head, key, json, NULL);
 	return bambi_courier_mark();
 }
 
 void
-bambi_courier_append_picture(FrameHead *head, const bytea *picture)
+bambi_courier_append_picture(FrameHead *head, const char *json,
+							 const bytea *picture)
 {
-	uint8		bytes[FRAME_HEAD_SIZE];
-
-	head->key_len = 0;
-	head->json_len = 0;
-	head->picture_len = VARSIZE_ANY_EXHDR(picture);
-	frame_encode(head, bytes);
-	appendBinaryStringInfo(&outgoing, (char *) bytes, sizeof(bytes));
-	appendBinaryStringInfo(&outgoing, VARDATA_ANY(picture),
-						   head->picture_len);
+	append(head, NULL, json, picture);
 }
 
 Size

@@ -48,8 +48,9 @@ extern int	bambi_courier_socket(void);
 extern uint64 bambi_courier_append(FrameHead *head, const char *key,
 								   const char *json);
 
-/* The same with a picture's bytes, and nothing else. */
-extern void bambi_courier_append_picture(FrameHead *head, const bytea *picture);
+/* The same with a picture's bytes; json and picture may be NULL. */
+extern void bambi_courier_append_picture(FrameHead *head, const char *json,
+										 const bytea *picture);
 
 /* Bytes that are to be sent still. */
 extern Size bambi_courier_backlog(void);

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "agenda.h"
+#include "archive.h"
 #include "client.h"
 #include "key_check.h"
 #include "key_life.h"
@@ -63,6 +64,7 @@ maintain(TimestampTz now)
 		sooner(&bambi_agenda.maintain_at, in_ms(now, AGAIN_MS));
 	bambi_rotation_look(now);
 	bambi_agenda.reseal_at = now;	/* what did not open, perhaps */
+	bambi_archive_look(now);
 
 	bambi_execute(&bambi_worker_next_write_off, NULL, NULL);
 	oldest = bambi_result(0, 1, &is_null);

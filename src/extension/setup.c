@@ -78,6 +78,7 @@ static const char missing_parts[] =
 "                  bambi.prompts_not_kept,"
 "                  bambi.retention_policies,"
 "                  bambi.subscriptions, bambi.usage_events, bambi.users,"
+"                  bambi_internal.carried_costs,"
 "                  bambi_internal.queue}'::text[]) t (name)"
 "   WHERE NOT EXISTS ("
 "         SELECT FROM pg_policy l JOIN pg_roles r ON r.oid = ANY (l.polroles)"

@@ -42,6 +42,7 @@ typedef enum BambiWorkerState
 #define BAMBI_WAKE_MAINTAIN 0x80	/* what comes round by the calendar, now */
 #define BAMBI_WAKE_MONTHS	0x100	/* a partition is missing */
 #define BAMBI_WAKE_CACHE	0x200	/* something is noted for Redis */
+#define BAMBI_WAKE_ARCHIVE	0x400	/* something is to be archived */
 
 #define BAMBI_MAX_ASKS		8
 #define BAMBI_ASK_SIZE		2048

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 
 #include "agenda.h"
+#include "archive.h"
 #include "ask.h"
 #include "cache.h"
 #include "calls.h"
@@ -83,6 +84,8 @@ see_what_was_asked(TimestampTz now)
 	}
 	if (asked & BAMBI_WAKE_MONTHS)
 		bambi_agenda.months_at = now;
+	if (asked & BAMBI_WAKE_ARCHIVE)
+		bambi_agenda.archive_at = now;
 	if (asked & BAMBI_WAKE_CACHE)
 		bambi_cache_woken(now);
 	if (asked & BAMBI_WAKE_ASK)
@@ -133,6 +136,7 @@ time_to_wait(void)
 		sooner(&deadline, bambi_agenda.errands_at);
 		sooner(&deadline, bambi_agenda.reseal_at);
 		sooner(&deadline, bambi_agenda.cache_at);
+		sooner(&deadline, bambi_agenda.archive_at);
 	}
 	if (bambi_agenda.claim_at > now)
 		sooner(&deadline, bambi_agenda.claim_at);
@@ -196,7 +200,7 @@ mind_the_clock(TimestampTz now)
 		&bambi_agenda.months_at, &bambi_agenda.maintain_at,
 		&bambi_agenda.retention_at, &bambi_agenda.courier_at,
 		&bambi_agenda.errands_at, &bambi_agenda.reseal_at,
-		&bambi_agenda.cache_at
+		&bambi_agenda.cache_at, &bambi_agenda.archive_at
 	};
 
 	for (int i = 0; now < before && i < (int) lengthof(times); i++)
@@ -232,6 +236,7 @@ run_once(void)
 	bambi_errands_run(now);
 	bambi_reseal_run(now);
 	bambi_cache_run(now);
+	bambi_archive_run(now);
 	if (bambi_agenda.must_ask && bambi_courier_is_there())
 	{
 		bambi_agenda.must_ask = false;

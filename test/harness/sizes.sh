@@ -13,6 +13,7 @@ KEYS        2000  100000  20      rotation.pl
 QUOTA_RUNS  2     20      60000   quota.pl
 SEQUENCES   300   10000   250     quota.pl
 ROLLUPS     10    200     6000    rollup.pl
+ARCHIVE_KILLS 1   10      150000  archive.pl
 TABLE
 }
 

@@ -1,0 +1,163 @@
+-- Who may archive what; what a change of a month does that is being archived;
+-- and that budgets do not forget what has left the ledger.
+\set SHOW_CONTEXT never
+\set ON_ERROR_ROLLBACK on
+\set a '\'00000000-0000-7000-8000-0000000000a1\''
+\set sandbox '\'00000000-0000-7000-8000-000000000401\''
+SET search_path = public;
+SET client_min_messages = error;
+
+-- Operators, and nobody else.
+SELECT r.role, f.name,
+       has_function_privilege(r.role, f.name, 'EXECUTE') AS may
+  FROM unnest('{bambi_user, bambi_service, bambi_admin}'::text[]) r (role),
+       unnest('{"bambi_archive_month(text, date)",
+                bambi_restore_archive(text),
+                bambi_internal.erase_from_archives(uuid)}'::text[]) f (name)
+ WHERE has_function_privilege(r.role, f.name, 'EXECUTE');
+SELECT count(*) AS for_others
+  FROM pg_proc p, unnest('{bambi_user, bambi_service, bambi_admin}'::text[]) r
+ WHERE p.pronamespace = 'bambi_internal'::regnamespace
+   AND p.proname ~ '^(archive|wake_archive|erase_from|note_touch|touch_)'
+   AND has_function_privilege(r, p.oid, 'EXECUTE');
+BEGIN;
+SET LOCAL ROLE bambi_user;
+SELECT bambi_archive_month('image_generations', '2024-05-01');
+SELECT bambi_restore_archive('image_generations/2024-05/manifest.json');
+SELECT * FROM bambi_archives;
+SELECT * FROM bambi.archives;
+SELECT * FROM bambi_internal.archive_objects;
+RESET ROLE;
+SET LOCAL ROLE bambi_admin;
+SELECT count(*) FROM bambi_archives;
+DELETE FROM bambi_archives;
+UPDATE bambi.archives SET state = 'archived';
+ROLLBACK;
+
+-- What is not there, or not yet.
+BEGIN;
+SET LOCAL ROLE bambi_admin;
+SELECT bambi_archive_month('users', '2024-05-01');
+SELECT bambi_archive_month(NULL, '2024-05-01');
+SELECT bambi_archive_month('usage_events', NULL);
+\echo :SQLSTATE
+SELECT bambi_archive_month('usage_events', '1999-01-01');
+\echo :SQLSTATE
+SELECT bambi_archive_month('usage_events', current_date);
+\echo :SQLSTATE
+SELECT bambi_restore_archive(NULL);
+SELECT bambi_restore_archive('users/2024-05/manifest.json');
+SELECT bambi_restore_archive('usage_events/2024-13/manifest.json');
+SELECT bambi_restore_archive('../usage_events/2024-05/manifest.json');
+SELECT bambi_restore_archive('usage_events/2024-05/000001-1.jsonl.zst');
+-- no archive is set here
+SELECT bambi_restore_archive('usage_events/2024-05/manifest.json');
+\echo :SQLSTATE
+SELECT count(*) FROM bambi_archives;
+ROLLBACK;
+
+-- A month that is past its time waits, and says what for.
+BEGIN;
+SELECT bambi_internal.make_month('bambi.change_log', '2011-02-01', NULL);
+SELECT bambi_archive_month('change_log', '2011-02-17');
+SELECT bambi_internal.archive_look();
+SELECT bambi_internal.archive_look() AS again;
+SELECT again_ms FROM bambi_internal.archive_step('{}');
+SELECT table_name, month, state, last_error FROM bambi_archives;
+-- and is forgotten when it is to be kept
+UPDATE bambi.retention_policies SET keep = NULL WHERE what = 'audit';
+SELECT again_ms FROM bambi_internal.archive_step('{}');
+SELECT count(*) FROM bambi_archives;
+-- without an archive it may be deleted
+UPDATE bambi.retention_policies SET keep = '1 month', ends_as = 'delete'
+ WHERE what = 'audit';
+SELECT bambi_archive_month('change_log', '2011-02-17');
+SELECT again_ms FROM bambi_internal.archive_step('{}');
+SELECT table_name, month, state, ends_as, manifest FROM bambi_archives;
+ROLLBACK;
+
+-- Changes are noted while a month is written, and refused while it leaves.
+BEGIN;
+SELECT bambi_internal.make_month('bambi.image_generations', '2011-02-01',
+                                 NULL);
+SELECT bambi_uuid_floor('2011-02-02 00:00Z') AS g \gset
+INSERT INTO bambi.users (id, email) VALUES (:a, 'archive@example.com');
+INSERT INTO bambi.image_generations (id, user_id, model_id, prompt, status)
+VALUES (:'g', :a, :sandbox, 'x', 'succeeded');
+INSERT INTO bambi.images (generation_id, user_id) VALUES (:'g', :a);
+UPDATE bambi.retention_policies SET keep = '1 month' WHERE what = 'content';
+SELECT bambi_internal.archive_look();
+SELECT bambi_internal.archive_begin(id) FROM bambi.archives;
+SELECT state, manifest, revision FROM bambi_archives;
+UPDATE bambi.image_generations SET prompt = 'y' WHERE id = :'g';
+SELECT count(*) FROM bambi_internal.archive_touches WHERE row_id = :'g';
+UPDATE bambi.images SET width = 1, height = 1 WHERE generation_id = :'g';
+SELECT count(*) FROM bambi_internal.archive_touches WHERE row_id = :'g';
+-- A chunk that is put, or on its way, is planned again under another name, and
+-- an answer about what it was does not count.
+SELECT bambi_internal.archive_cut(id) AS one, bambi_internal.archive_cut(id)
+       AS another
+  FROM bambi.archives;
+SELECT id AS chunk FROM bambi_internal.archive_objects \gset
+SELECT bambi_internal.archive_list_pictures(:'chunk');
+UPDATE bambi_internal.archive_objects SET state = 'filling'
+ WHERE id = :'chunk';
+SELECT kind, state, replace(name, image_id::text, '...') AS name, version
+  FROM bambi_internal.archive_objects,
+       (SELECT id AS image_id FROM bambi.images WHERE generation_id = :'g') i
+ ORDER BY name;
+SELECT bambi_internal.archive_take_touches(id) FROM bambi.archives;
+UPDATE bambi_internal.archive_objects SET state = 'filling'
+ WHERE id = :'chunk';
+SELECT bambi_internal.archive_take_put(
+           jsonb_build_object('object', :'chunk', 'version', 1,
+                              'rows', 1, 'sha256', 'good', 'name', 'a chunk'),
+           '{"bytes": 1, "sha256": "x", "content_sha256": "good"}');
+SELECT kind, state, name, version FROM bambi_internal.archive_objects
+ WHERE kind = 'lines' ORDER BY name;
+SELECT bambi_internal.archive_take_put(
+           jsonb_build_object('object', :'chunk', 'version', 2,
+                              'rows', 1, 'sha256', 'good', 'name', 'a chunk'),
+           '{"bytes": 1, "sha256": "x", "content_sha256": "bad"}');
+SELECT bambi_internal.archive_take_put(
+           jsonb_build_object('object', :'chunk', 'version', 2,
+                              'rows', 1, 'sha256', 'good', 'name', 'a chunk'),
+           '{"bytes": 1, "sha256": "x", "content_sha256": "good"}');
+SELECT state, version, row_count FROM bambi_internal.archive_objects
+ WHERE id = :'chunk';
+UPDATE bambi.archives SET state = 'removing';
+UPDATE bambi.image_generations SET prompt = 'z' WHERE id = :'g';
+\echo :SQLSTATE
+DELETE FROM bambi.images WHERE generation_id = :'g';
+DELETE FROM bambi.users WHERE id = :a;
+SELECT prompt FROM bambi.image_generations WHERE id = :'g';
+ROLLBACK;
+
+-- What has left the ledger stays spent, for the user and for the key, once the
+-- rows are gone and not before.
+BEGIN;
+INSERT INTO bambi.users (id, email) VALUES (:a, 'archive@example.com');
+INSERT INTO bambi.budgets (user_id, amount, period) VALUES (:a, 10, 'total');
+INSERT INTO bambi.usage_events (user_id, cost, charged)
+VALUES (:a, 0.25, 'yes'), (:a, NULL, 'unknown');
+INSERT INTO bambi.archives (table_name, month)
+VALUES ('usage_events', '2011-02-01') RETURNING id AS archive \gset
+INSERT INTO bambi_internal.carried_costs
+       (user_id, archive_id, object_id, configuration_id, currency, cost,
+        unpriced)
+VALUES (:a, :'archive', gen_random_uuid(), NULL, 'USD', 1.5, 2),
+       (:a, :'archive', gen_random_uuid(), gen_random_uuid(), 'USD', 2, 0),
+       (:a, :'archive', gen_random_uuid(), NULL, 'EUR', 4, 0);
+SELECT spent, amount_left, unpriced FROM bambi_budgets WHERE user_id = :a;
+INSERT INTO bambi_internal.carried_months VALUES (:'archive');
+SELECT spent, amount_left, unpriced FROM bambi_budgets WHERE user_id = :a;
+SET LOCAL bambi.user_id = '00000000-0000-7000-8000-0000000000a1';
+SET LOCAL ROLE bambi_user;
+SELECT spent, amount_left, unpriced FROM bambi_budgets;
+RESET ROLE;
+UPDATE bambi.budgets SET period = 'year' WHERE user_id = :a;
+SELECT spent, amount_left, unpriced FROM bambi_budgets WHERE user_id = :a;
+UPDATE bambi.budgets SET period = 'total' WHERE user_id = :a;
+DELETE FROM bambi.usage_events WHERE user_id = :a;
+SELECT spent, amount_left, unpriced FROM bambi_budgets WHERE user_id = :a;
+ROLLBACK;
