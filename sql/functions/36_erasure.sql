@@ -24,52 +24,71 @@ COMMENT ON FUNCTION bambi_internal.report_place(
     'A report in which so much more is removed from a place, and so much '
     'remains there.';
 
+-- Of the others something stays, or is found by something else.
+CREATE FUNCTION bambi_internal.erased_tables()
+RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT ARRAY['bambi.budgets', 'bambi.prompts_not_kept',
+                 'bambi.subscriptions', 'bambi_internal.content_removals',
+                 'bambi_internal.key_checks', 'bambi_internal.stripe_users',
+                 'bambi_internal.unreadable_keys'];
+END;
+COMMENT ON FUNCTION bambi_internal.erased_tables() IS
+    'The tables of which all rows of a user go at once.';
+
+CREATE FUNCTION bambi_internal.erase_rows(
+    place text, condition text, "user" uuid, ids uuid[], INOUT report jsonb)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    EXECUTE format('DELETE FROM %s AS t WHERE t.user_id = $1 AND (%s)',
+                   place, condition) USING "user", ids;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    report := bambi_internal.report_place(report, split_part(place, '.', 2),
+                                          gone, 0);
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.erase_rows(
+    text, text, uuid, uuid[], jsonb) IS
+    'Removes the rows of a user from a table, alias t, for which a condition '
+    'holds, $2 being the ids, and reports how many.';
+
 CREATE FUNCTION bambi_internal.erase_generations(
     "user" uuid, most integer, INOUT report jsonb, OUT is_all boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    ids     uuid[];
+    ids     CONSTANT uuid[] := ARRAY(
+        SELECT g.id FROM bambi.image_generations AS g
+         WHERE g.user_id = "user" ORDER BY g.id LIMIT most
+           FOR UPDATE SKIP LOCKED);
     pieces  uuid[];
     objects bigint;
-    gone    bigint;
+    place   text;
 BEGIN
-    ids := ARRAY(SELECT g.id FROM bambi.image_generations AS g
-                  WHERE g.user_id = "user" ORDER BY g.id LIMIT most
-                    FOR UPDATE SKIP LOCKED);
     SELECT array_agg(i.id), count(i.storage_path) INTO pieces, objects
       FROM bambi.images AS i
      WHERE i.user_id = "user" AND i.generation_id = ANY (ids);
-
-    DELETE FROM bambi.image_data AS d
-     WHERE d.image_id = ANY (pieces) AND d.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'image_data', gone, 0);
+    report := bambi_internal.erase_rows(
+        'bambi.image_data', 't.image_id = ANY ($2)', "user", pieces, report);
     -- a trigger leaves an errand for each object
-    DELETE FROM bambi.images AS i
-     WHERE i.id = ANY (pieces) AND i.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'images', gone, 0);
+    report := bambi_internal.erase_rows(
+        'bambi.images', 't.id = ANY ($2)', "user", pieces, report);
     report := bambi_internal.report_place(report, 'objects', objects, 0);
-    DELETE FROM bambi.generation_inputs AS i
-     WHERE i.generation_id = ANY (ids) AND i.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'generation_inputs', gone,
-                                          0);
-    DELETE FROM bambi.previews AS p
-     WHERE p.generation_id = ANY (ids) AND p.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'previews', gone, 0);
-    DELETE FROM bambi_internal.idempotency_keys AS k
-     WHERE k.generation_id = ANY (ids) AND k.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'idempotency_keys', gone, 0);
-    DELETE FROM bambi.image_generations AS g
-     WHERE g.id = ANY (ids) AND g.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'image_generations', gone,
-                                          0);
+    FOREACH place IN ARRAY ARRAY['bambi.generation_inputs', 'bambi.previews',
+                                 'bambi_internal.idempotency_keys']
+    LOOP
+        report := bambi_internal.erase_rows(
+            place, 't.generation_id = ANY ($2)', "user", ids, report);
+    END LOOP;
+    report := bambi_internal.erase_rows(
+        'bambi.image_generations', 't.id = ANY ($2)', "user", ids, report);
     is_all := cardinality(ids) < most;
 END
 $$;
@@ -103,9 +122,6 @@ BEGIN
     GET DIAGNOSTICS gone = ROW_COUNT;
     report := bambi_internal.report_place(report, 'stripe_customers', gone,
                                           0);
-    DELETE FROM bambi_internal.stripe_users AS s WHERE s.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'stripe_users', gone, 0);
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.erase_stripe(uuid, jsonb) IS
@@ -127,32 +143,17 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    gone bigint;
+    gone  bigint;
+    place text;
 BEGIN
-    DELETE FROM bambi_internal.unreadable_keys AS k WHERE k.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'unreadable_keys', gone, 0);
-    DELETE FROM bambi_internal.key_checks AS k WHERE k.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'key_checks', gone, 0);
-    DELETE FROM bambi_internal.outbox AS o
-     WHERE o.user_id = "user" AND o.errand ->> 'kind' = 'validate';
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'outbox', gone, 0);
-    DELETE FROM bambi.prompts_not_kept AS n WHERE n.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'prompts_not_kept', gone,
-                                          0);
-    DELETE FROM bambi_internal.content_removals AS r WHERE r.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'content_removals', gone,
-                                          0);
-    DELETE FROM bambi.budgets AS b WHERE b.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'budgets', gone, 0);
-    DELETE FROM bambi.subscriptions AS s WHERE s.user_id = "user";
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    report := bambi_internal.report_place(report, 'subscriptions', gone, 0);
+    FOREACH place IN ARRAY bambi_internal.erased_tables()
+    LOOP
+        report := bambi_internal.erase_rows(place, 'true', "user", NULL,
+                                            report);
+    END LOOP;
+    report := bambi_internal.erase_rows(
+        'bambi_internal.outbox', 't.errand ->> ''kind'' = ''validate''',
+        "user", NULL, report);
     -- sums of money name them: so their rows stay, as those of removed keys do
     UPDATE bambi.api_configurations AS c
        SET name = '', settings = '{}', encrypted_api_key = '',
@@ -208,6 +209,13 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    FOREACH place IN ARRAY bambi_internal.erased_tables()
+    LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS t WHERE t.user_id = $1',
+                       place) INTO remaining USING "user";
+        place := split_part(place, '.', 2);
+        RETURN NEXT;
+    END LOOP;
     RETURN QUERY
     WITH g AS MATERIALIZED (
         SELECT g.id FROM bambi.image_generations AS g
@@ -242,24 +250,6 @@ BEGIN
     SELECT 'consents', count(*) FROM bambi.consents AS c
      WHERE c.user_id = "user" AND bambi_internal.consent_tells(c)
     UNION ALL
-    SELECT 'budgets', count(*)
-      FROM bambi.budgets AS b WHERE b.user_id = "user"
-    UNION ALL
-    SELECT 'prompts_not_kept', count(*)
-      FROM bambi.prompts_not_kept AS n WHERE n.user_id = "user"
-    UNION ALL
-    SELECT 'content_removals', count(*)
-      FROM bambi_internal.content_removals AS r WHERE r.user_id = "user"
-    UNION ALL
-    SELECT 'subscriptions', count(*)
-      FROM bambi.subscriptions AS s WHERE s.user_id = "user"
-    UNION ALL
-    SELECT 'unreadable_keys', count(*)
-      FROM bambi_internal.unreadable_keys AS k WHERE k.user_id = "user"
-    UNION ALL
-    SELECT 'key_checks', count(*)
-      FROM bambi_internal.key_checks AS k WHERE k.user_id = "user"
-    UNION ALL
     SELECT 'outbox', count(*) FROM bambi_internal.outbox AS o
      WHERE o.user_id = "user" AND o.errand ->> 'kind' = 'validate'
     UNION ALL
@@ -269,9 +259,6 @@ BEGIN
     SELECT 'stripe_customers', count(*)
       FROM bambi_internal.stripe_customers AS c
      WHERE c.user_id = "user" AND c.customer_id NOT LIKE 'sha256:%'
-    UNION ALL
-    SELECT 'stripe_users', count(*)
-      FROM bambi_internal.stripe_users AS s WHERE s.user_id = "user"
     UNION ALL
     SELECT 'change_log', count(*)
       FROM bambi.change_log AS l WHERE l.user_id = "user";
@@ -566,8 +553,8 @@ BEGIN
            AND (p.proname ~ '^erasure_'
                 OR p.proname IN (
                     'report_place', 'digest_of', 'spooled',
-                    'erase_generations', 'erase_stripe', 'erase_account',
-                    'erase_changes'))
+                    'erased_tables', 'erase_rows', 'erase_generations',
+                    'erase_stripe', 'erase_account', 'erase_changes'))
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC',
                                   routine);

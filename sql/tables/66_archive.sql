@@ -205,6 +205,9 @@ COMMENT ON COLUMN bambi_internal.archive_objects.location IS
 
 CREATE INDEX IF NOT EXISTS objects_of_archive
     ON bambi_internal.archive_objects (archive_id, kind, state, number);
+CREATE INDEX IF NOT EXISTS objects_to_write
+    ON bambi_internal.archive_objects (archive_id, number)
+    WHERE kind = 'lines' AND state IN ('planned', 'filling');
 CREATE INDEX IF NOT EXISTS objects_of_chunk
     ON bambi_internal.archive_objects (object_id, state);
 CREATE INDEX IF NOT EXISTS objects_to_erase
@@ -519,7 +522,8 @@ DECLARE
     routine text;
 BEGIN
     FOREACH routine IN ARRAY ARRAY[
-        'note_touch(uuid, uuid, uuid, boolean)', 'touch_row()', 'touch_generation()']
+        'note_touch(uuid, uuid, uuid, boolean)', 'touch_row()',
+        'touch_generation()']
     LOOP
         EXECUTE format('ALTER FUNCTION bambi_internal.%s OWNER TO '
                        'bambi_owner', routine);
@@ -528,7 +532,8 @@ BEGIN
     END LOOP;
 END
 $$;
--- it calls what the extension has: so it goes with it, and with it the triggers
+-- it calls what the extension has: so it goes with it, and with it the
+-- triggers
 ALTER FUNCTION bambi_internal.touch_generation() DEPENDS ON EXTENSION bambi;
 
 CREATE OR REPLACE TRIGGER touch_generation

@@ -55,6 +55,7 @@ enum
 };
 
 static ArchiveErrand errands[PLACES];
+static bool must_look = false;	/* for months that are due */
 static uint64 sequence = 0;
 
 static void
@@ -196,10 +197,16 @@ hand_over_all(bool is_committed)
 	}
 }
 
+static void
+look(TimestampTz now)
+{
+	bambi_execute(&bambi_archive_look_for_due, NULL, NULL);
+}
+
 void
 bambi_archive_look(TimestampTz now)
 {
-	bambi_execute(&bambi_archive_look_for_due, NULL, NULL);
+	must_look = true;
 	bambi_agenda.archive_at = now;
 }
 
@@ -212,6 +219,13 @@ bambi_archive_run(TimestampTz now)
 	if (bambi_agenda.is_paused || !bambi_courier_is_there() ||
 		!is_due(bambi_agenda.archive_at, now))
 		return;
+	if (must_look)
+	{
+		must_look = !bambi_in_transaction(look, now);
+		bambi_agenda.archive_at =
+			in_ms(now, must_look ? BAMBI_LOOK_AGAIN_MS : 0);
+		return;
+	}
 	if (answered == NULL &&
 		(find_free() == NULL || bambi_courier_backlog() > MOST_BACKLOG))
 	{

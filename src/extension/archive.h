@@ -15,7 +15,7 @@
 /* In the tags of what the courier is asked for it; places are below. */
 #define BAMBI_ARCHIVE_TAG	0x0800
 
-/* In a transaction that runs: notes the months that are due. */
+/* The next run notes the months that are due. */
 extern void bambi_archive_look(TimestampTz now);
 
 /* A piece of work, in a transaction of its own, when there is one. */

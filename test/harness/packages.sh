@@ -40,6 +40,7 @@ openssl                 check  a sealed key that nothing of bambi sealed
 libipc-run-perl         check  PostgreSQL's TAP tests run programs with it
 postgresql-15-pgtap     check  pgTAP, for tests in SQL
 postgresql-15-pgaudit   check  pgaudit, which logs statements by itself
+zstd                    check  unpacks what was archived, without bambi
 redis-tools             check  Redis itself, which redis-check-rdb is by another name
 chromium                services  a browser, which seals a key
 npm                     services  installs the clients and servers of test/clients

@@ -93,6 +93,38 @@ UPDATE bambi.image_generations SET prompt = 'y' WHERE id = :'g';
 SELECT count(*) FROM bambi_internal.archive_touches WHERE row_id = :'g';
 UPDATE bambi.images SET width = 1, height = 1 WHERE generation_id = :'g';
 SELECT count(*) FROM bambi_internal.archive_touches WHERE row_id = :'g';
+-- A chunk that is put, or on its way, is planned again under another name, and
+-- an answer about what it was does not count.
+SELECT bambi_internal.archive_cut(id) AS one, bambi_internal.archive_cut(id)
+       AS another
+  FROM bambi.archives;
+SELECT id AS chunk FROM bambi_internal.archive_objects \gset
+SELECT bambi_internal.archive_list_pictures(:'chunk');
+UPDATE bambi_internal.archive_objects SET state = 'filling'
+ WHERE id = :'chunk';
+SELECT kind, state, replace(name, image_id::text, '...') AS name, version
+  FROM bambi_internal.archive_objects,
+       (SELECT id AS image_id FROM bambi.images WHERE generation_id = :'g') i
+ ORDER BY name;
+SELECT bambi_internal.archive_take_touches(id) FROM bambi.archives;
+UPDATE bambi_internal.archive_objects SET state = 'filling'
+ WHERE id = :'chunk';
+SELECT bambi_internal.archive_take_put(
+           jsonb_build_object('object', :'chunk', 'version', 1,
+                              'rows', 1, 'sha256', 'good', 'name', 'a chunk'),
+           '{"bytes": 1, "sha256": "x", "content_sha256": "good"}');
+SELECT kind, state, name, version FROM bambi_internal.archive_objects
+ WHERE kind = 'lines' ORDER BY name;
+SELECT bambi_internal.archive_take_put(
+           jsonb_build_object('object', :'chunk', 'version', 2,
+                              'rows', 1, 'sha256', 'good', 'name', 'a chunk'),
+           '{"bytes": 1, "sha256": "x", "content_sha256": "bad"}');
+SELECT bambi_internal.archive_take_put(
+           jsonb_build_object('object', :'chunk', 'version', 2,
+                              'rows', 1, 'sha256', 'good', 'name', 'a chunk'),
+           '{"bytes": 1, "sha256": "x", "content_sha256": "good"}');
+SELECT state, version, row_count FROM bambi_internal.archive_objects
+ WHERE id = :'chunk';
 UPDATE bambi.archives SET state = 'removing';
 UPDATE bambi.image_generations SET prompt = 'z' WHERE id = :'g';
 \echo :SQLSTATE
