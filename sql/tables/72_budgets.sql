@@ -98,12 +98,13 @@ GRANT EXECUTE ON FUNCTION bambi_internal.budget_period(text, timestamptz)
 CREATE OR REPLACE VIEW @extschema@.bambi_budgets
 WITH (security_invoker = true) AS
 SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
-       b.period, s.spent, q.reserved + h.reserved AS reserved,
-       greatest(b.amount - s.spent - q.reserved - h.reserved,
+       b.period, s.spent + c.spent AS spent,
+       q.reserved + h.reserved AS reserved,
+       greatest(b.amount - s.spent - c.spent - q.reserved - h.reserved,
                 0.000000)
            AS amount_left,
        b.resets_at,
-       s.unpriced + q.unpriced + h.unpriced AS unpriced
+       s.unpriced + c.unpriced + q.unpriced + h.unpriced AS unpriced
   FROM (SELECT o.id, o.user_id,
                CASE WHEN o.configuration_id IS NULL
                     THEN 'user' ELSE 'key' END AS scope,
@@ -119,25 +120,24 @@ SELECT b.id, b.user_id, b.scope, b.configuration_id, b.amount, b.currency,
           FROM @extschema@.bambi_account a
          WHERE a.budget IS NOT NULL) b
        CROSS JOIN LATERAL (
-           SELECT coalesce(sum(e.cost), 0.000000)
-                  + coalesce(max(c.spent), 0.000000) AS spent,
-                  count(*) FILTER (WHERE e.cost IS NULL AND e.id IS NOT NULL)
-                  + coalesce(max(c.unpriced), 0)::bigint AS unpriced
-             FROM (SELECT sum(k.cost) AS spent, sum(k.unpriced) AS unpriced
-                     FROM bambi_internal.carried_costs k
-                          JOIN bambi_internal.carried_months m
-                          ON m.archive_id = k.archive_id
-                    WHERE b.period = 'total' AND k.user_id = b.user_id
-                      AND k.currency = b.currency
-                      AND (b.configuration_id IS NULL
-                           OR k.configuration_id = b.configuration_id)) c
-                  LEFT JOIN bambi.usage_events e
-                  ON e.user_id = b.user_id
-                 AND (e.user_id, e.id)
-                     >= (b.user_id, @extschema@.bambi_uuid_floor(b.since))
-                 AND e.currency = b.currency
-                 AND (b.configuration_id IS NULL
-                      OR e.configuration_id = b.configuration_id)) s
+           SELECT coalesce(sum(e.cost), 0.000000) AS spent,
+                  count(*) FILTER (WHERE e.cost IS NULL) AS unpriced
+             FROM bambi.usage_events e
+            WHERE e.user_id = b.user_id
+              AND e.id >= @extschema@.bambi_uuid_floor(b.since)
+              AND e.currency = b.currency
+              AND (b.configuration_id IS NULL
+                   OR e.configuration_id = b.configuration_id)) s
+       CROSS JOIN LATERAL (
+           SELECT coalesce(sum(k.cost), 0.000000) AS spent,
+                  coalesce(sum(k.unpriced), 0)::bigint AS unpriced
+             FROM bambi_internal.carried_costs k
+                  JOIN bambi_internal.carried_months m
+                  ON m.archive_id = k.archive_id
+            WHERE b.period = 'total' AND k.user_id = b.user_id
+              AND k.currency = b.currency
+              AND (b.configuration_id IS NULL
+                   OR k.configuration_id = b.configuration_id)) c
        CROSS JOIN LATERAL (
            SELECT coalesce(sum(w.cost_estimate), 0.000000) AS reserved,
                   count(*) FILTER (WHERE w.cost_estimate IS NULL) AS unpriced
