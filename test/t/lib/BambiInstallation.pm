@@ -72,6 +72,8 @@ sub make
 {
 	my ($self, $version, @targets) = @_;
 
+	# what make check was called with is not meant for it
+	local $ENV{MAKEFLAGS} = '';
 	system_or_bail('make', '-s', '-j2', '-C', "$self->{root}/$version",
 		"PG_CONFIG=$self->{bindir}/pg_config", 'COPT=-O0', @targets);
 	return;
