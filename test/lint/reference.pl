@@ -115,8 +115,7 @@ push @messages, $extension =~ /\{"PT\d\d\d",\s*"([^"]+)"\}/g;
 my @codes = $faults =~ /\[FAULT_\w+\] = "(\w+)"/g;
 push @codes, $extension =~ /error_code = '(\w+)'/g;
 push @codes, $extension =~ /RESULT_\w+, "(\w+)"/g;
-my ($seeds) = slurp('sql/tables/12_errors.sql') =~ /^-- Seeds(.*)/ms;
-my @advised = $seeds =~ /^    \('(\w+)', '\{/mg;
+my @advised = slurp('sql/tables/12_errors.sql') =~ /^    \('(\w+)', '\{/mg;
 my %is_advised = map { $_ => 1 } @advised;
 my @options = $courier =~ /"(--[a-z-]+)"/g;
 
