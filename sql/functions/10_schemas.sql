@@ -2,8 +2,8 @@
 --
 -- Roles belong to the cluster and outlive the extension.  The schemas hold
 -- the users' data, which DROP EXTENSION must not take, so they are made here
--- and then let go of.  pg_restore into a fresh cluster has made them
--- already: empty, as its superuser's, since our roles were not there.
+-- and then let go of.  They are the superuser's: a dump makes them before it
+-- makes the extension, and so before a fresh cluster has our roles.
 
 DO $$
 DECLARE
@@ -30,39 +30,47 @@ $$;
 
 DO $$
 DECLARE
-    wanted   text;
-    owner    text;
-    is_fresh boolean;
+    wanted  text;
+    owner   text;
+    is_ours boolean;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['bambi', 'bambi_internal']
     LOOP
+        -- empty as a dump makes it, or with the grant that only we give
         SELECT r.rolname,
-               r.rolsuper AND n.nspacl IS NULL AND NOT EXISTS (
-                   SELECT FROM pg_catalog.pg_depend d
-                    WHERE d.refclassid =
-                          'pg_catalog.pg_namespace'::pg_catalog.regclass
-                      AND d.refobjid = n.oid)
-          INTO owner, is_fresh
+               r.rolname = 'bambi_owner' OR r.rolsuper AND (
+                   n.nspacl IS NULL AND NOT EXISTS (
+                       SELECT FROM pg_catalog.pg_depend d
+                        WHERE d.refclassid =
+                              'pg_catalog.pg_namespace'::pg_catalog.regclass
+                          AND d.refobjid = n.oid)
+                   OR EXISTS (
+                       SELECT FROM pg_catalog.aclexplode(n.nspacl) a
+                        WHERE a.grantee =
+                              'bambi_owner'::pg_catalog.regrole
+                          AND a.privilege_type = 'CREATE'))
+          INTO owner, is_ours
           FROM pg_catalog.pg_namespace n
                JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
          WHERE n.nspname = wanted;
         IF owner IS NULL THEN
-            EXECUTE pg_catalog.format(
-                'CREATE SCHEMA %I AUTHORIZATION bambi_owner', wanted);
+            EXECUTE pg_catalog.format('CREATE SCHEMA %I', wanted);
             EXECUTE pg_catalog.format(
                 'ALTER EXTENSION bambi DROP SCHEMA %I', wanted);
-        ELSIF owner <> 'bambi_owner' AND is_fresh THEN
-            EXECUTE pg_catalog.format(
-                'ALTER SCHEMA %I OWNER TO bambi_owner', wanted);
-        ELSIF owner <> 'bambi_owner' THEN
+        ELSIF NOT is_ours THEN
             RAISE EXCEPTION 'schema "%" exists and belongs to "%"', wanted, owner
                 USING ERRCODE = 'duplicate_schema',
                       HINT = 'bambi keeps its tables in this schema: rename the one that is there.';
+        ELSIF owner = 'bambi_owner' THEN
+            EXECUTE pg_catalog.format(
+                'ALTER SCHEMA %I OWNER TO CURRENT_USER', wanted);
         END IF;
         EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', wanted);
         EXECUTE pg_catalog.format(
             'GRANT USAGE ON SCHEMA %I TO bambi_user, bambi_service, bambi_admin',
             wanted);
+        EXECUTE pg_catalog.format(
+            'GRANT USAGE, CREATE ON SCHEMA %I TO bambi_owner', wanted);
     END LOOP;
 END
 $$;

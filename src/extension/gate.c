@@ -6,12 +6,16 @@
  * Before bambi_setup() there are none.  Those of another version may lack
  * what a statement of ours names, or mean something else by it: so a worker
  * of another version sends nothing, settles nothing and starts no courier.
+ * Nor does one in a copy that was not adopted, or in a database into which a
+ * dump is just being restored: what it wrote would be in the way of the dump.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -22,11 +26,31 @@
 #include "agenda.h"
 #include "courier_link.h"
 #include "gate.h"
+#include "statements_worker.h"
 #include "transaction.h"
 #include "versions.h"
 
 static bool tables_are_there;
+static bool are_in_the_making;	/* without the instance's row */
 static char misfit_text[BAMBI_ERROR_SIZE];	/* empty: none */
+
+/* A dropped extension may be back in a moment, and its instance is ours. */
+static void
+look_at_instance(void)
+{
+	Datum		values[] = {
+		Int64GetDatum((int64) GetSystemIdentifier()),
+		ObjectIdGetDatum(MyDatabaseId)
+	};
+	bool		is_null;
+
+	if (!OidIsValid(get_extension_oid("bambi", true)))
+		return;
+	if (bambi_execute(&bambi_worker_instance, values, NULL) == 0)
+		are_in_the_making = true;
+	else if (!DatumGetBool(bambi_result(0, 2, &is_null)))
+		strlcpy(misfit_text, BAMBI_IS_A_COPY, sizeof(misfit_text));
+}
 
 /*
  * DROP EXTENSION ... CASCADE leaves tables that nothing can be settled in:
@@ -52,12 +76,15 @@ look(TimestampTz now)
 				 misfit->versions, misfit->remedy);
 	else
 		misfit_text[0] = '\0';
+	are_in_the_making = false;
+	if (tables_are_there && !misfit)
+		look_at_instance();
 }
 
 static bool
 is_open(void)
 {
-	return tables_are_there && misfit_text[0] == '\0';
+	return tables_are_there && !are_in_the_making && misfit_text[0] == '\0';
 }
 
 bool
@@ -71,7 +98,7 @@ say_why_not(void)
 {
 	static char said[BAMBI_ERROR_SIZE];
 
-	if (!tables_are_there)
+	if (!tables_are_there || are_in_the_making)
 	{
 		bambi_set_state(BAMBI_WORKER_WAITING);
 		return;
@@ -98,6 +125,8 @@ bambi_gate_wait(void)
 			return;
 		else
 			say_why_not();
+		if (are_in_the_making)
+			events |= WL_TIMEOUT;	/* who restores a dump wakes nobody */
 		(void) WaitLatch(MyLatch, events, BAMBI_LOOK_AGAIN_MS,
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

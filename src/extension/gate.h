@@ -20,4 +20,7 @@ extern void bambi_gate_wait(void);
  */
 extern bool bambi_gate_is_closed(void);
 
+/* Why there is nothing to do in a copy that was not adopted. */
+#define BAMBI_IS_A_COPY	"this database is a copy: see bambi_adopt()"
+
 #endif							/* BAMBI_GATE_H */

@@ -87,7 +87,7 @@ read_instance(TimestampTz now)
 	if (bambi_execute(&bambi_worker_instance, values, NULL) == 0)
 		pause_for("bambi is not set up", before);
 	else if (!DatumGetBool(bambi_result(0, 2, &is_null)))
-		pause_for("this database is a copy: see bambi_adopt()", before);
+		pause_for(BAMBI_IS_A_COPY, before);
 	else if (DatumGetBool(bambi_result(0, 1, &is_null)))
 	{
 		bambi_agenda.is_paused = true;
