@@ -362,7 +362,7 @@ BEGIN
                    bambi_internal.archive_leaf(a.table_name, a.month));
     IF a.table_name = 'usage_events' THEN
         INSERT INTO bambi_internal.carried_months (archive_id)
-        VALUES (archive);
+        VALUES (archive) ON CONFLICT DO NOTHING;
     END IF;
     IF a.ends_as = 'delete' THEN
         DELETE FROM bambi_internal.archive_objects AS o
