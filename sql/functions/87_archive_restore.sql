@@ -264,7 +264,7 @@ DECLARE
     lines CONSTANT jsonb[] := bambi_internal.archive_read_lines(content);
     here  jsonb[];
 BEGIN
-    SELECT c.*, a.table_name INTO o
+    SELECT c.*, a.table_name, a.month INTO o
       FROM bambi_internal.archive_objects AS c
       JOIN bambi.archives AS a ON a.id = c.archive_id
      WHERE c.id = object;
@@ -292,6 +292,13 @@ BEGIN
             SELECT n.input -> 'row' FROM unnest(here) AS h (line)
              CROSS JOIN LATERAL jsonb_array_elements(
                        nullif(h.line -> 'inputs', 'null')) AS n (input)));
+        -- whose content is past its time by now has it removed again
+        UPDATE bambi_internal.content_removals AS c SET removed_to = p.floor
+          FROM (SELECT DISTINCT (h.line -> 'row' ->> 'user_id')::uuid AS id
+                  FROM unnest(here) AS h (line)) AS u,
+               (SELECT @extschema@.bambi_uuid_floor(
+                           o.month::timestamp AT TIME ZONE 'UTC')) AS p (floor)
+         WHERE c.user_id = u.id AND c.removed_to > p.floor;
     ELSIF o.table_name = 'usage_events' THEN
         -- the rows count again
         DELETE FROM bambi_internal.carried_costs AS c

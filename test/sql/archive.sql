@@ -181,7 +181,7 @@ $$;
 SELECT jsonb_build_object(
            'row', jsonb_build_object(
                'id', bambi_uuid_floor('2011-02-02 00:00Z'), 'user_id', :a,
-               'model_id', :sandbox),
+               'model_id', :sandbox, 'prompt', 'x', 'status', 'succeeded'),
            'images', jsonb_build_array(jsonb_build_object(
                'row', jsonb_build_object('user_id', :a, 'id', :a),
                'object', 'image_generations/2011-02/pictures/a.png'))) AS l
@@ -195,4 +195,18 @@ SELECT pg_temp.checked(jsonb_set(
 SELECT kind, state FROM bambi_internal.archive_objects;
 SELECT pg_temp.checked(:'l');
 SELECT kind, state FROM bambi_internal.archive_objects ORDER BY kind;
+
+-- What the plan's retention_days had removed or passed is looked at again.
+INSERT INTO bambi.users (id, email) VALUES (:a, 'archive@example.com');
+INSERT INTO bambi_internal.content_removals (user_id, removed_to)
+VALUES (:a, bambi_uuid_floor('2012-01-01 00:00Z'));
+SELECT bambi_internal.make_month('bambi.image_generations', '2011-02-01',
+                                 NULL);
+SELECT bambi_internal.archive_load(
+           o.id, convert_to((:'l'::jsonb - 'images')::text, 'UTF8'))
+  FROM bambi_internal.archive_objects o WHERE o.kind = 'lines';
+SELECT count(*) FILTER (WHERE g.id > r.removed_to) AS to_be_seen
+  FROM bambi.image_generations g
+  JOIN bambi_internal.content_removals r ON r.user_id = g.user_id
+ WHERE g.user_id = :a;
 ROLLBACK;
