@@ -362,9 +362,13 @@ ALTER TABLE bambi_internal.carried_months OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.carried_months ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges(
            'bambi_internal.carried_months');
-DROP POLICY IF EXISTS anybody_reads ON bambi_internal.carried_months;
-CREATE POLICY anybody_reads ON bambi_internal.carried_months
-    FOR SELECT TO bambi_user, bambi_service USING (true);
+-- a policy a role: a dump gives roles in any order
+DROP POLICY IF EXISTS user_reads ON bambi_internal.carried_months;
+CREATE POLICY user_reads ON bambi_internal.carried_months
+    FOR SELECT TO bambi_user USING (true);
+DROP POLICY IF EXISTS service_reads ON bambi_internal.carried_months;
+CREATE POLICY service_reads ON bambi_internal.carried_months
+    FOR SELECT TO bambi_service USING (true);
 GRANT SELECT ON bambi_internal.carried_months
     TO bambi_user, bambi_service;  -- for the view
 
