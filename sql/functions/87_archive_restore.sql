@@ -52,6 +52,15 @@ BEGIN
                 'version of bambi');
             RETURN;
         END IF;
+        IF EXISTS (SELECT FROM jsonb_array_elements(m -> 'objects') AS j (o)
+                    WHERE starts_with(j.o ->> 'name',
+                                      bambi_internal.archive_place(
+                                          a.table_name, a.month))
+                          IS NOT TRUE) THEN
+            PERFORM bambi_internal.archive_give_up(archive,
+                'the manifest names objects that are not of this month');
+            RETURN;
+        END IF;
         INSERT INTO bambi_internal.archive_objects AS o
                (archive_id, kind, state, name, number, version, first_user,
                 last_user, first_id, last_id, row_count, bytes, sha256,
@@ -65,23 +74,23 @@ BEGIN
                    last_id uuid, rows bigint, bytes bigint, sha256 text,
                    content_sha256 text)
         ON CONFLICT (archive_id, name) DO UPDATE SET state = 'unchecked';
+        UPDATE bambi.archives AS r
+           SET is_planned = true, manifest_sha256 = sha256,
+               revision = (m ->> 'revision')::integer,
+               pictures = m ->> 'pictures',
+               row_count = (m ->> 'rows')::bigint,
+               next_number = (
+                   SELECT coalesce(max(o.number), 0) + 1
+                     FROM bambi_internal.archive_objects AS o
+                    WHERE o.archive_id = archive),
+               updated_at = now()
+         WHERE r.id = archive;
     EXCEPTION
         WHEN data_exception OR integrity_constraint_violation THEN
             PERFORM bambi_internal.archive_give_up(archive,
                 'the manifest cannot be read');
             RETURN;
     END;
-    UPDATE bambi.archives AS r
-       SET is_planned = true, manifest_sha256 = sha256,
-           revision = (m ->> 'revision')::integer,
-           pictures = m ->> 'pictures',
-           row_count = (m ->> 'rows')::bigint,
-           next_number = (
-               SELECT coalesce(max(o.number), 0) + 1
-                 FROM bambi_internal.archive_objects AS o
-                WHERE o.archive_id = archive),
-           updated_at = now()
-     WHERE r.id = archive;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.archive_read_manifest(uuid, bytea) IS
@@ -109,7 +118,15 @@ DECLARE
     o     record;
     lines jsonb[];
 BEGIN
-    SELECT * INTO o FROM bambi_internal.archive_objects AS c
+    SELECT c.*,
+           bambi_internal.archive_place(a.table_name, a.month) AS place,
+           @extschema@.bambi_uuid_floor(
+               a.month::timestamp AT TIME ZONE 'UTC') AS floor,
+           @extschema@.bambi_uuid_floor(
+               (a.month + interval '1 month') AT TIME ZONE 'UTC') AS ceiling
+      INTO o
+      FROM bambi_internal.archive_objects AS c
+      JOIN bambi.archives AS a ON a.id = c.archive_id
      WHERE c.id = object;
     IF encode(sha256(content), 'hex')
        <> coalesce(o.content_sha256, o.sha256) THEN
@@ -120,6 +137,14 @@ BEGIN
         IF cardinality(lines) <> o.row_count THEN
             RETURN 'object "' || o.name || '" has not the rows that the '
                    'manifest says';
+        END IF;
+        IF EXISTS (SELECT FROM unnest(lines) AS l (line)
+                    WHERE ((l.line -> 'row' ->> 'id')::uuid >= o.floor
+                           AND (l.line -> 'row' ->> 'id')::uuid < o.ceiling)
+                          IS NOT TRUE)
+           OR EXISTS (SELECT FROM bambi_internal.archive_files(lines) AS f
+                       WHERE NOT starts_with(f.object, o.place)) THEN
+            RETURN 'object "' || o.name || '" has what is not of this month';
         END IF;
         IF EXISTS (SELECT FROM unnest(lines) AS l (line)
                     WHERE l.line -> 'images' IS NOT NULL
@@ -239,7 +264,7 @@ DECLARE
     lines CONSTANT jsonb[] := bambi_internal.archive_read_lines(content);
     here  jsonb[];
 BEGIN
-    SELECT c.*, a.table_name INTO o
+    SELECT c.*, a.table_name, a.month INTO o
       FROM bambi_internal.archive_objects AS c
       JOIN bambi.archives AS a ON a.id = c.archive_id
      WHERE c.id = object;
@@ -267,6 +292,13 @@ BEGIN
             SELECT n.input -> 'row' FROM unnest(here) AS h (line)
              CROSS JOIN LATERAL jsonb_array_elements(
                        nullif(h.line -> 'inputs', 'null')) AS n (input)));
+        -- whose content is past its time by now has it removed again
+        UPDATE bambi_internal.content_removals AS c SET removed_to = p.floor
+          FROM (SELECT DISTINCT (h.line -> 'row' ->> 'user_id')::uuid AS id
+                  FROM unnest(here) AS h (line)) AS u,
+               (SELECT @extschema@.bambi_uuid_floor(
+                           o.month::timestamp AT TIME ZONE 'UTC')) AS p (floor)
+         WHERE c.user_id = u.id AND c.removed_to > p.floor;
     ELSIF o.table_name = 'usage_events' THEN
         -- the rows count again
         DELETE FROM bambi_internal.carried_costs AS c

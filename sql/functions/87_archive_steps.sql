@@ -302,6 +302,13 @@ BEGIN
     IF o.keeps_pictures THEN
         UPDATE bambi.images AS i SET storage_path = NULL
          WHERE i.generation_id = ANY (ids) AND i.storage_path IS NOT NULL;
+    ELSE
+        -- what its store did not have, it may have again: a disk was not there
+        UPDATE bambi.images AS i SET storage_path = NULL
+         WHERE i.generation_id = ANY (ids) AND i.storage_path IS NOT NULL
+           AND EXISTS (SELECT FROM bambi_internal.archive_objects AS p
+                        WHERE p.item_id = i.id AND p.kind = 'picture'
+                          AND p.object_id = object AND p.state = 'absent');
     END IF;
     DELETE FROM bambi.images AS i WHERE i.generation_id = ANY (ids);
     EXECUTE format('DELETE FROM %s t WHERE t.id = ANY ($1)', o.leaf)
@@ -362,7 +369,7 @@ BEGIN
                    bambi_internal.archive_leaf(a.table_name, a.month));
     IF a.table_name = 'usage_events' THEN
         INSERT INTO bambi_internal.carried_months (archive_id)
-        VALUES (archive);
+        VALUES (archive) ON CONFLICT DO NOTHING;
     END IF;
     IF a.ends_as = 'delete' THEN
         DELETE FROM bambi_internal.archive_objects AS o
@@ -411,6 +418,10 @@ BEGIN
     IF count = 0 THEN
         UPDATE bambi_internal.archive_objects AS c SET state = 'removed'
          WHERE c.id = o.id;
+        UPDATE bambi_internal.archive_objects AS c
+           SET kind = 'reference', state = 'kept', name = NULL
+         WHERE c.object_id = o.id AND c.kind = 'picture'
+           AND c.state = 'absent' AND c.store = 'filesystem';
         -- the lines name them from here on
         DELETE FROM bambi_internal.archive_objects AS c
          WHERE c.object_id = o.id AND c.kind = 'picture'

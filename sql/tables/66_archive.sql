@@ -365,9 +365,13 @@ ALTER TABLE bambi_internal.carried_months OWNER TO bambi_owner;
 ALTER TABLE bambi_internal.carried_months ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges(
            'bambi_internal.carried_months');
-DROP POLICY IF EXISTS anybody_reads ON bambi_internal.carried_months;
-CREATE POLICY anybody_reads ON bambi_internal.carried_months
-    FOR SELECT TO bambi_user, bambi_service USING (true);
+-- a policy a role: a dump gives roles in any order
+DROP POLICY IF EXISTS user_reads ON bambi_internal.carried_months;
+CREATE POLICY user_reads ON bambi_internal.carried_months
+    FOR SELECT TO bambi_user USING (true);
+DROP POLICY IF EXISTS service_reads ON bambi_internal.carried_months;
+CREATE POLICY service_reads ON bambi_internal.carried_months
+    FOR SELECT TO bambi_service USING (true);
 GRANT SELECT ON bambi_internal.carried_months
     TO bambi_user, bambi_service;  -- for the view
 
@@ -453,7 +457,14 @@ DECLARE
         SELECT a.state FROM bambi.archives a
          WHERE a.id = note_touch.archive_id FOR SHARE);
 BEGIN
-    IF now_in IN ('writing', 'verified') THEN
+    -- or nothing, once somebody has removed the archive
+    IF now_in IS NULL
+       AND current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'month began to be archived meanwhile'
+            USING ERRCODE = 'serialization_failure',
+                  DETAIL = 'This transaction reads what was there before.',
+                  HINT = 'Try the transaction again.';
+    ELSIF now_in IN ('writing', 'verified') THEN
         INSERT INTO bambi_internal.archive_touches
                (archive_id, user_id, row_id)
         VALUES (note_touch.archive_id,
@@ -472,7 +483,8 @@ END
 $$;
 COMMENT ON FUNCTION bambi_internal.note_touch(uuid, uuid, uuid, boolean) IS
     'Notes that a row changed whose month is written to the archive. Error: '
-    'PT503 "month is being archived".';
+    'PT503 "month is being archived"; 40001 where the transaction is older '
+    'than that, and does not see it.';
 
 CREATE OR REPLACE FUNCTION bambi_internal.touch_row()
 RETURNS trigger
@@ -503,11 +515,12 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- in any state: one that REPEATABLE READ sees may be an earlier one, and
+    -- what locks the row finds that out
     PERFORM bambi_internal.note_touch(a.id, OLD.user_id, OLD.generation_id,
                                       true)
        FROM bambi.archives a
       WHERE a.table_name = 'image_generations'
-        AND a.state IN ('writing', 'verified', 'removing')
         AND a.month = date_trunc('month',
                 @extschema@.bambi_uuid_time(OLD.generation_id)
                 AT TIME ZONE 'UTC')::date;

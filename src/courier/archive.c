@@ -190,6 +190,16 @@ content_of(ArchiveErrand *errand)
 	return errand->is_raw ? &errand->stored : &errand->content;
 }
 
+/*
+ * Absent is only what was to be read.  What was put and is not there when it
+ * is read back is no loss of who has it still.
+ */
+static bool
+is_absent(const ArchiveErrand *errand, const Fault *fault)
+{
+	return fault->is_missing && errand->stage == errand->kind->stages;
+}
+
 static void
 answer_failure(const ArchiveErrand *errand, const Fault *fault)
 {
@@ -197,7 +207,7 @@ answer_failure(const ArchiveErrand *errand, const Fault *fault)
 
 	text_add(&text, "{\"error\":");
 	text_add_string(&text, fault->message, FAULT_MESSAGE_MAX);
-	if (fault->is_missing)
+	if (is_absent(errand, fault))
 		text_add(&text, ",\"is_absent\":true");
 	if (errand->is_damaged)
 		text_add(&text, ",\"is_damaged\":true");

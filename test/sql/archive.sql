@@ -161,3 +161,84 @@ UPDATE bambi.budgets SET period = 'total' WHERE user_id = :a;
 DELETE FROM bambi.usage_events WHERE user_id = :a;
 SELECT spent, amount_left, unpriced FROM bambi_budgets WHERE user_id = :a;
 ROLLBACK;
+
+-- What another database's manifest and chunks name is of that month, or
+-- nothing comes back: a later edition would else erase what they name.
+BEGIN;
+INSERT INTO bambi.archives (table_name, month, state, manifest)
+VALUES ('image_generations', '2011-02-01', 'restoring',
+        'image_generations/2011-02/manifest.json') RETURNING id AS archive \gset
+CREATE FUNCTION pg_temp.told(content jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE bambi.archives SET state = 'restoring', is_planned = false,
+           manifest_sha256 = NULL, last_error = NULL;
+    PERFORM bambi_internal.archive_read_manifest(
+                a.id, convert_to(content::text, 'UTF8'))
+       FROM bambi.archives a;
+    RETURN (SELECT a.state || ', ' || coalesce(a.last_error, 'planned')
+              FROM bambi.archives a);
+END
+$$;
+SELECT jsonb_build_object(
+           'format', 1, 'table', 'image_generations', 'month', '2011-02',
+           'revision', 1, 'pictures', 'copy', 'rows', 1,
+           'objects', jsonb_build_array(jsonb_build_object(
+               'name', 'image_generations/2011-02/000001-1.jsonl.zst',
+               'number', 1, 'version', 1, 'rows', 1, 'first_user', :a,
+               'last_user', :a))) AS m \gset
+SELECT name, pg_temp.told(jsonb_set(:'m', '{objects,0,name}', name))
+  FROM unnest('{"\"image_generations/2011-03/manifest.json\"",
+                "\"../image_generations/2011-02/x\"", "null", 1}'::jsonb[])
+       n (name);
+SELECT path, pg_temp.told(:'m'::jsonb #- path)
+  FROM unnest('{table, month, revision, pictures}'::text[]) w (word),
+       LATERAL (SELECT ARRAY[word]) p (path);
+SELECT pg_temp.told(jsonb_set(:'m', '{objects}', '7'));
+SELECT pg_temp.told(jsonb_set(:'m', '{pictures}', '"none"'));
+SELECT pg_temp.told(jsonb_set(:'m', '{objects,0,last_user}', 'null'));
+SELECT count(*) FROM bambi_internal.archive_objects;
+SELECT pg_temp.told(:'m');
+CREATE FUNCTION pg_temp.checked(line jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    content CONSTANT bytea := convert_to(line::text || E'\n', 'UTF8');
+BEGIN
+    UPDATE bambi_internal.archive_objects
+       SET content_sha256 = encode(sha256(content), 'hex');
+    RETURN (SELECT bambi_internal.archive_check(o.id, content)
+              FROM bambi_internal.archive_objects o WHERE o.kind = 'lines');
+END
+$$;
+SELECT jsonb_build_object(
+           'row', jsonb_build_object(
+               'id', bambi_uuid_floor('2011-02-02 00:00Z'), 'user_id', :a,
+               'model_id', :sandbox, 'prompt', 'x', 'status', 'succeeded'),
+           'images', jsonb_build_array(jsonb_build_object(
+               'row', jsonb_build_object('user_id', :a, 'id', :a),
+               'object', 'image_generations/2011-02/pictures/a.png'))) AS l
+       \gset
+SELECT pg_temp.checked(jsonb_set(
+    :'l', '{row,id}', to_jsonb(bambi_uuid_floor('2011-03-01 00:00Z'))));
+SELECT pg_temp.checked(:'l'::jsonb #- '{row,id}');
+SELECT pg_temp.checked(jsonb_set(
+    :'l', '{images,0,object}',
+    '"image_generations/2011-03/pictures/a.png"'));
+SELECT kind, state FROM bambi_internal.archive_objects;
+SELECT pg_temp.checked(:'l');
+SELECT kind, state FROM bambi_internal.archive_objects ORDER BY kind;
+
+-- What the plan's retention_days had removed or passed is looked at again.
+INSERT INTO bambi.users (id, email) VALUES (:a, 'archive@example.com');
+INSERT INTO bambi_internal.content_removals (user_id, removed_to)
+VALUES (:a, bambi_uuid_floor('2012-01-01 00:00Z'));
+SELECT bambi_internal.make_month('bambi.image_generations', '2011-02-01',
+                                 NULL);
+SELECT bambi_internal.archive_load(
+           o.id, convert_to((:'l'::jsonb - 'images')::text, 'UTF8'))
+  FROM bambi_internal.archive_objects o WHERE o.kind = 'lines';
+SELECT count(*) FILTER (WHERE g.id > r.removed_to) AS to_be_seen
+  FROM bambi.image_generations g
+  JOIN bambi_internal.content_removals r ON r.user_id = g.user_id
+ WHERE g.user_id = :a;
+ROLLBACK;

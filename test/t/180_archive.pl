@@ -7,6 +7,7 @@ use warnings;
 
 use BambiArchive;
 use BambiCluster;
+use File::Path qw(remove_tree);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -29,6 +30,7 @@ $bambi->sql("INSERT INTO bambi.budgets (user_id, amount, period)
 my $budget = 'SELECT spent, unpriced FROM bambi_budgets';
 my $spent = $bambi->sql($budget);
 my $generations = $bambi->sql('SELECT count(*) FROM made');
+my $bytes;
 my $usage = 'usage_events';
 my $content = 'image_generations';
 
@@ -145,11 +147,35 @@ ok($archive->wait_for('archived', $content), 'and it goes on');
 ok($archive->bring_back($content), 'and comes back');
 is($archive->look, $after, 'as it was');
 
+# ---- a picture that its store mislays meanwhile
+
+# what was restored is in the archive still
+$bambi->sql("DELETE FROM bambi.archives WHERE table_name = '$content'");
+remove_tree("$stored/$content");
+my ($mislaid) = map { (split / /)[0] } $archive->files($pictures);
+$bytes = slurp_file("$pictures/$mislaid");
+unlink("$pictures/$mislaid") or die "$mislaid: $!";
+$bambi->hold('archive-step-committed');
+$archive->ask_off($content);
+$bambi->wait_held('archive-step-committed');
+$bambi->step('archive-step-committed')
+  until $archive->state_of($content) eq 'removing';
+$archive->write_file("$pictures/$mislaid", $bytes);
+$bambi->release('archive-step-committed');
+ok($archive->wait_for('archived', $content),
+	'a month is archived without a picture');
+ok( $bambi->poll('SELECT count(*) = 0 FROM bambi_internal.outbox'),
+	'what the archive has is erased from the store');
+is(scalar(slurp_file("$pictures/$mislaid")), $bytes,
+	'but not what it does not have');
+ok($archive->bring_back($content), 'and the month is restored');
+is($archive->look, $after, 'with that picture');
+
 # ---- a damaged archive
 
 ok($archive->send_off, 'once more');
 my ($victim) = map { (split / /)[0] } grep { /pictures/ } objects();
-my $bytes = slurp_file("$stored/$victim");
+$bytes = slurp_file("$stored/$victim");
 my $bad = $bytes;
 substr($bad, 3, 1) = chr(ord(substr $bad, 3, 1) ^ 1);
 $archive->write_file("$stored/$victim", $bad);
@@ -211,7 +237,7 @@ is( $bambi->sql("SELECT count(*) FROM pg_class
 is_deeply([ $archive->files($pictures) ], [], 'and pictures');
 is($bambi->sql($budget), $spent, 'the budget remembers it all the same');
 
-note "counted: $generations generations a month, 8 times to the archive and "
+note "counted: $generations generations a month, 9 times to the archive and "
   . 'back';
 $bambi->stop;
 done_testing();

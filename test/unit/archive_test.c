@@ -410,7 +410,10 @@ await_file(const char *name)
 	driver_die(name);
 }
 
-/* Whether a put is refused where something else lies there when it is read. */
+/*
+ * Whether a put is refused where something else lies there when it is read, or
+ * nothing (NULL).
+ */
 static bool
 is_found_out(const char *json, const void *bytes, size_t len)
 {
@@ -419,7 +422,10 @@ is_found_out(const char *json, const void *bytes, size_t len)
 	write_file(courier.directory, "archive-stage-ended", "", 0);
 	driver_send_payload(&courier, ++tag, json, "a line\n", 7);
 	await_file("archive-stage-ended.reached");
-	write_file(archive_directory, STORED, bytes, len);
+	if (bytes != NULL)
+		write_file(archive_directory, STORED, bytes, len);
+	else if (unlink(path_of(archive_directory, STORED)) != 0)
+		driver_die(STORED);
 	unlink(path_of(courier.directory, "archive-stage-ended"));
 	unlink(path_of(courier.directory, "archive-stage-ended.reached"));
 	json_decref(facts);
@@ -427,7 +433,8 @@ is_found_out(const char *json, const void *bytes, size_t len)
 		answer.head.tag != tag)
 		driver_die("no answer to the errand");
 	facts = driver_json(&answer);
-	return refuses(answer.head.status == 1, "read back", NULL);
+	return refuses(answer.head.status == 1,
+				   bytes != NULL ? "read back" : "not in the archive", NULL);
 }
 
 static void
@@ -446,6 +453,8 @@ check_proof(void)
 		  "nor what unpacks to something else");
 	CHECK(is_found_out(PUT(NAME, "false"), "a line\n", 7),
 		  "or does not unpack");
+	CHECK(is_found_out(PUT(NAME, "true"), NULL, 0),
+		  "nor is what is gone by then taken for something lost long ago");
 	configure(",\"archive_store\":\"filesystem\"");
 	ask_for(ERASE(NAME));
 }

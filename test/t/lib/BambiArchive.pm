@@ -139,12 +139,8 @@ sub put_files
 			JOIN bambi.images i ON i.id = p.image_id WHERE p.is_outside"))
 	{
 		my ($path, $hex) = split /\|/, $row;
-		my $file = "$self->{pictures}/$path";
 
-		make_path($file =~ s{/[^/]+$}{}r, { mode => 0700 });
-		open my $out, '>:raw', $file or croak "$file: $!";
-		print $out pack 'H*', $hex;
-		close $out or croak "$file: $!";
+		$self->write_file("$self->{pictures}/$path", pack 'H*', $hex);
 	}
 	return;
 }
@@ -223,6 +219,7 @@ sub write_file
 {
 	my ($self, $file, $bytes) = @_;
 
+	make_path($file =~ s{/[^/]+$}{}r, { mode => 0700 });
 	open my $out, '>:raw', $file or croak "$file: $!";
 	print $out $bytes;
 	close $out or croak "$file: $!";
