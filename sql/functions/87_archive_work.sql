@@ -435,13 +435,19 @@ BEGIN
     VALUES (bambi_archive_month.table_name, first_day, true)
     ON CONFLICT ON CONSTRAINT one_archive_per_month DO UPDATE
        SET is_asked = true, not_before = NULL, updated_at = now(),
-           state = CASE WHEN r.state IN ('restored', 'deleted', 'archived',
-                                         'failed')
+           state = CASE WHEN r.state IN ('restored', 'deleted', 'failed')
                         THEN 'waiting' ELSE r.state END
     RETURNING r.state INTO now_in;
     IF now_in = 'restoring' THEN
         RAISE EXCEPTION 'month is being restored'
             USING ERRCODE = 'PT409', HINT = 'See bambi_archives.';
+    ELSIF now_in = 'archived' THEN
+        -- somebody made it again: what the archive has would be lost
+        RAISE EXCEPTION 'month is archived'
+            USING ERRCODE = 'PT409',
+                  DETAIL = 'What the table has of it now was made since.',
+                  HINT = 'Detach it, restore the archive, and insert its rows '
+                         'again.';
     END IF;
     PERFORM bambi_internal.wake_archive();
 END
@@ -457,8 +463,8 @@ COMMENT ON FUNCTION @extschema@.bambi_archive_month(text, date) IS
     'of the time; or look again at one that waits. How far it is says '
     'bambi_archives. '
     'Errors: 22023 "table is not archived"; PT404 "month does not exist"; '
-    'PT409 "month has not ended", "month is being restored"; 55000 "there is '
-    'no archive", "bambi is not set up".';
+    'PT409 "month has not ended", "month is being restored", "month is '
+    'archived"; 55000 "there is no archive", "bambi is not set up".';
 
 CREATE FUNCTION @extschema@.bambi_restore_archive(manifest text)
 RETURNS void

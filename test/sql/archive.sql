@@ -74,6 +74,11 @@ UPDATE bambi.retention_policies SET keep = '1 month', ends_as = 'delete'
 SELECT bambi_archive_month('change_log', '2011-02-17');
 SELECT again_ms FROM bambi_internal.archive_step('{}');
 SELECT table_name, month, state, ends_as, manifest FROM bambi_archives;
+-- one that is archived, and was made again by somebody, would lose its archive
+UPDATE bambi.archives SET state = 'archived';
+SELECT bambi_archive_month('change_log', '2011-02-17');
+\echo :SQLSTATE
+SELECT state FROM bambi_archives;
 ROLLBACK;
 
 -- Changes are noted while a month is written, and refused while it leaves.
