@@ -127,6 +127,12 @@ bambi_lock_user(pg_uuid_t *user)
 	require(user, &bambi_client_lock_user);
 }
 
+void
+bambi_keep_user(pg_uuid_t *user)
+{
+	require(user, &bambi_client_keep_user);
+}
+
 Datum
 bambi_user_id(PG_FUNCTION_ARGS)
 {

@@ -27,6 +27,9 @@ extern void bambi_require_user(pg_uuid_t *user);
 /* The same, and the user's row is locked until the end of the transaction. */
 extern void bambi_lock_user(pg_uuid_t *user);
 
+/* The same, but whoever changes the row, without removing it, does not wait. */
+extern void bambi_keep_user(pg_uuid_t *user);
+
 /* For functions that read is_active with other things. */
 extern void bambi_refuse_not_signed_in(void) pg_attribute_noreturn();
 

@@ -498,7 +498,7 @@ replace_key(PG_FUNCTION_ARGS)
 	char		nulls[8] = "       ";
 	TimestampTz now = GetCurrentTimestamp();
 
-	bambi_lock_user(&sealing.user);
+	bambi_keep_user(&sealing.user);
 	require_not_removed(lock_configuration(id, &sealing.user, &sealing.slug,
 										   &sealing.needs_key));
 	read_sealing(&sealing);

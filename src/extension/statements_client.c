@@ -131,6 +131,15 @@ BambiStatement bambi_client_lock_user = {
 	.is_generic = true,
 };
 
+/* The same, for whoever only does not want it removed meanwhile. */
+BambiStatement bambi_client_keep_user = {
+	.sql =
+	"SELECT FROM bambi.users WHERE id = $1 AND is_active FOR KEY SHARE",
+	.nargs = 1,
+	.types = {UUIDOID},
+	.is_generic = true,
+};
+
 /*
  * Why nothing could be reserved: $1 user, $2 now.  Gives the columns of
  * bambi_quota_read, then what is used of the period, and when the minute has

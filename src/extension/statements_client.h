@@ -13,6 +13,7 @@
 
 extern BambiStatement bambi_client_active_user;
 extern BambiStatement bambi_client_lock_user;
+extern BambiStatement bambi_client_keep_user;
 
 extern BambiStatement bambi_client_quota;
 extern BambiStatement bambi_client_reserve;
