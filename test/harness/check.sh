@@ -187,6 +187,7 @@ limit_of() {
 	case $1 in
 		torture) seconds_for sample ;;
 		whole) seconds_for whole ;;
+		tap) echo 2400 ;;
 		*) echo 1200 ;;
 	esac
 }
