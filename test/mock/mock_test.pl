@@ -304,9 +304,9 @@ is(control('release', { count => 'x' })->{status}, 400,
 
 my @late = map { connection() } 1 .. 3;
 $asked = time;
-send_on($late[0], 'x [[mock delay=300]]');
-send_on($late[1], 'x [[mock delay=100]]');
-send_on($late[2], 'x [[mock delay=200]]');
+send_on($late[0], 'x [[mock delay=1500]]');
+send_on($late[1], 'x [[mock delay=500]]');
+send_on($late[2], 'x [[mock delay=1000]]');
 my @order;
 while (@order < 3)
 {
@@ -318,7 +318,7 @@ while (@order < 3)
 	}
 }
 is("@order", '1 2 0', 'delays are kept one by one');
-ok(time - $asked >= 0.3, 'and are as long as they say');
+ok(time - $asked >= 1.5, 'and are as long as they say');
 
 # ---- odd requests
 
