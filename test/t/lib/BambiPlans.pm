@@ -81,9 +81,12 @@ SQL
 	my $many = "('00000000-0000-7000-8001-'
 		|| lpad(to_hex(n % $users), 12, '0'))::uuid";
 
-	$bambi->sql("SELECT bambi_internal.make_month(parent,
-			date '$self->{present}' - n * interval '1 month', settings)
-		FROM bambi_internal.monthly_tables(), generate_series(1, $months) n");
+	$bambi->poll("SELECT bool_and(bambi_internal.has_month(parent, month)
+			OR bambi_internal.make_month(parent, month, settings))
+		FROM bambi_internal.monthly_tables(), generate_series(1, $months) n,
+			LATERAL (SELECT date '$self->{present}'
+				- n * interval '1 month' AS month) m")
+	  or die 'the months could not be made';
 	$bambi->sql(join ';', 'SET session_replication_role = replica',
 		"INSERT INTO bambi.users (id, email)
 			SELECT $many, n || '\@growth.example'
