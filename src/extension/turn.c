@@ -102,8 +102,6 @@ read_instance(TimestampTz now)
 	}
 	if (before != NULL && foreign_because == NULL)
 		bambi_agenda.adopt_at = now;
-	if (foreign_because == NULL)
-		bambi_agenda.promotion_at = now;
 }
 
 static int

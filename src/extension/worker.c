@@ -379,6 +379,7 @@ bambi_worker_main(Datum arg)
 
 	now = GetCurrentTimestamp();
 	bambi_turn_begin(now);
+	bambi_agenda.promotion_at = now;	/* who is promoted has a new worker */
 	bambi_agenda.months_at = now;
 	bambi_agenda.maintain_at = now;
 	bambi_agenda.retention_at = now;
