@@ -76,7 +76,7 @@ BEGIN
                        jsonb_build_object('kind', 'archive_get',
                                           'name', o.name,
                                           'sha256', o.sha256,
-                                          'is_raw', false), NULL) AS k;
+                                          'is_raw', false)) AS k;
         END IF;
     ELSIF a.is_stale THEN
         SELECT * INTO task, errand, payload, again_ms

@@ -408,7 +408,7 @@ BEGIN
                         ELSE jsonb_build_object(
                                  'kind', 'archive_return', 'name', o.name,
                                  'sha256', o.sha256, 'store', o.store,
-                                 'location', o.location) END, NULL) AS k;
+                                 'location', o.location) END) AS k;
     END IF;
 END
 $$;
@@ -433,7 +433,7 @@ BEGIN
                        archive, 'manifest_read', NULL, NULL,
                        jsonb_build_object('kind', 'archive_get',
                                           'name', a.manifest,
-                                          'is_raw', true), NULL) AS k;
+                                          'is_raw', true)) AS k;
         END IF;
         RETURN;
     END IF;
@@ -447,7 +447,7 @@ BEGIN
                    archive, 'check', o.id, o.version,
                    jsonb_build_object('kind', 'archive_get', 'name', o.name,
                                       'sha256', o.sha256,
-                                      'is_raw', o.kind = 'picture'), NULL)
+                                      'is_raw', o.kind = 'picture'))
                AS k;
         RETURN;
     ELSIF EXISTS (SELECT FROM bambi_internal.archive_objects AS c

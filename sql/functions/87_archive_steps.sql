@@ -7,18 +7,17 @@
 
 CREATE FUNCTION bambi_internal.archive_ask(
     archive uuid, "do" text, object uuid, version integer, errand jsonb,
-    INOUT payload bytea, OUT task jsonb, OUT errand_out jsonb)
+    OUT task jsonb, OUT errand_out jsonb)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT payload,
-           jsonb_build_object('archive', archive, 'do', "do",
+    SELECT jsonb_build_object('archive', archive, 'do', "do",
                               'object', object, 'version', version,
                               'name', errand ->> 'name'),
            errand;
 END;
 COMMENT ON FUNCTION bambi_internal.archive_ask(
-    uuid, text, uuid, integer, jsonb, bytea) IS
+    uuid, text, uuid, integer, jsonb) IS
     'An errand and its task.';
 
 CREATE FUNCTION bambi_internal.archive_erase_next(
@@ -40,7 +39,7 @@ BEGIN
           FROM bambi_internal.archive_ask(
                    archive, 'erase', o.id, o.version,
                    jsonb_build_object('kind', 'archive_erase',
-                                      'name', o.name), NULL) AS k;
+                                      'name', o.name)) AS k;
     END IF;
 END
 $$;
@@ -91,8 +90,8 @@ BEGIN
                              'is_raw', true)
                     ELSE jsonb_build_object(
                              'kind', 'archive_copy', 'name', p.name,
-                             'store', p.store, 'location', p.location) END,
-               NULL) AS k;
+                             'store', p.store, 'location', p.location) END)
+               AS k;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.archive_picture_next(uuid, text[]) IS
@@ -158,7 +157,7 @@ BEGIN
           FROM bambi_internal.archive_ask(
                    archive, 'lines', o.id, o.version,
                    jsonb_build_object('kind', 'archive_put', 'name', o.name,
-                                      'is_raw', false), NULL) AS k;
+                                      'is_raw', false)) AS k;
         RETURN;
     END LOOP;
 END
@@ -193,8 +192,7 @@ BEGIN
                jsonb_build_object('kind', CASE WHEN payload IS NULL
                                                THEN 'archive_get'
                                                ELSE 'archive_put' END,
-                                  'name', a.manifest, 'is_raw', true),
-               NULL) AS k;
+                                  'name', a.manifest, 'is_raw', true)) AS k;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.archive_manifest_next(uuid, text[]) IS
