@@ -59,7 +59,7 @@ judge("$sequences sequences", $quota->sequences($sequences, steps => 12));
 my @operations = qw(reserve once repeat rollback settle cancel retry advance
   subscribe change downgrade ends lose renew past_due paid);
 note 'counted: ' . $quota->counted('sequences', 'checks', 'refused',
-	'kills')
+	'kills', 'asked again')
   . ", $wrong wrong";
 note $quota->counted(@operations);
 

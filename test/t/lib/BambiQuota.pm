@@ -609,7 +609,9 @@ sub settle
 	return;
 }
 
-# Some have reserved and not committed, when one of them is killed.
+# Some have reserved and not committed, when one of them is killed.  Another may
+# commit and die before it could tell: who has no answer asks again, as clients
+# do.
 sub crash_backends
 {
 	my ($self) = @_;
@@ -621,13 +623,15 @@ sub crash_backends
 	$bambi->hold($point);
 	foreach my $model (grep { defined } (shuffle @{ $self->{models} })[ 0 .. 4 ])
 	{
-		my $ask = { model => $model, answer => '', error => '' };
+		my $key = 'key ' . ++$self->{keys};
+		my $ask = { model => $model, key => $key, answer => '', error => '',
+			statement => try($model, 'succeeds', $key) };
 
 		$ask->{run} = IPC::Run::start(
 			[
 				$node->installed_command('psql'), '-XAtq',
 				'-d', $node->connstr('bambi'),
-				'-c', try($model, 'succeeds')
+				'-c', $ask->{statement}
 			],
 			'<', \undef, '>', \$ask->{answer}, '2>', \$ask->{error});
 		push @asking, $ask;
@@ -645,10 +649,13 @@ sub crash_backends
 	$bambi->wait_for_server;
 	foreach my $ask (@asking)
 	{
-		my (undef, $answer) = split /\|/, $ask->{answer};
+		chomp(my $said = $ask->{answer});
+		$self->{counts}{'asked again'}++ if $said eq '';
+		$said = $self->sql($ask->{statement}) if $said eq '';
+		my (undef, $answer) = split /\|/, $said;
 
-		chomp $answer if defined $answer;
-		$ask->{model}->reserve($answer, fate => 'succeeds') if $answer;
+		$ask->{model}->reserve($answer, fate => 'succeeds',
+			key => $ask->{key});
 	}
 	return;
 }
