@@ -1,10 +1,8 @@
 # BambiQuota.pm
-#	Many clients that want the last places of a quota, and random sequences of
-#	all that happens to one, against a plain model of what must come of them.
+#	Random sequences of all that happens to a quota, against a plain model of
+#	what must come of them.
 #
 #	my $quota = BambiQuota->new($bambi);
-#	my @wrong = $quota->race(clients => 64, tries => 200, users => 50,
-#		limit => 10, of => 'period');
 #	my @wrong = $quota->sequences(300, steps => 12);
 #
 # Time stands still in the model, in days, and is moved by moving all dates of
@@ -16,9 +14,8 @@ use strict;
 use warnings;
 
 use IPC::Run;
-use List::Util qw(max min shuffle sum0);
+use List::Util qw(max min shuffle);
 use POSIX qw(floor);
-use Time::HiRes qw(time);
 
 use BambiQuotaModel;
 
@@ -146,9 +143,7 @@ $$};
 
 sub sql { my ($self, @statements) = @_; return $self->{bambi}->sql(@statements) }
 
-# ---- the race
-
-# Users of one race, made for it.
+# Users of one try, made for it; the number of the first.
 sub make_users
 {
 	my ($self, $count, $reset) = @_;
@@ -160,100 +155,6 @@ sub make_users
 			'user' || n || '\@quota.example', $reset
 		FROM generate_series($first, $self->{number}) n");
 	return $first;
-}
-
-# With idempotency keys: one of each try's own, or one that all share, so that
-# most give back what they have just reserved.
-my %key = (
-	none => 'NULL',
-	own => q{'k' || :client_id || ' ' || :i},
-	shared => q{'k' || :i});
-
-# All clients go through the users in the same order, so that they meet.
-# Says what is wrong, line by line.
-sub race
-{
-	my ($self, %with) = @_;
-	my $bambi = $self->{bambi};
-	my $first = $self->make_users($with{users}, 'NULL');
-	my $script = $bambi->node->basedir . '/race.sql';
-	my $places = $with{limit};
-
-	$places = min($places, $with{tries} / $with{users})
-	  if $with{key} eq 'shared';
-	$self->sql(
-		"UPDATE bambi.plans SET
-			generations_per_period = "
-		  . ($with{of} eq 'period' ? $with{limit} : 'NULL')
-		  . ', generations_per_minute = '
-		  . ($with{of} eq 'minute' ? $with{limit} : 'NULL')
-		  . " WHERE plan_type = 'free'");
-	open my $out, '>', $script or die "$script: $!";
-	print $out "\\set i :i + 1
-\\set n $first + :i % $with{users}
-SELECT quota_test.try(('00000000-0000-7000-8000-'
-	|| lpad((:n)::text, 12, '0'))::uuid, 'a fawn', 'sandbox', '{}',
-	$key{ $with{key} });\n";
-	close $out;
-
-	my $began = time;
-	$self->pgbench('-c', $with{clients}, '-t', $with{tries}, '-D', 'i=0',
-		'-f', $script);
-	my $minutes = $with{of} eq 'minute' ? floor((time - $began) / 60) : 0;
-
-	return $self->race_wrong($first, $places,
-		min($places * (1 + $minutes), $with{clients} * $with{tries}),
-		$with{of});
-}
-
-sub pgbench
-{
-	my ($self, @options) = @_;
-	my $node = $self->{bambi}->node;
-	my ($out, $error);
-
-	IPC::Run::run(
-		[
-			$node->installed_command('pgbench'), '-n', '-j', 2,
-			'-M', 'prepared', @options, $node->connstr('bambi')
-		],
-		'<', \undef, '>', \$out, '2>', \$error)
-	  or die "pgbench: $error";
-	my ($done) = $out =~ /actually processed: (\d+)/
-	  or die "pgbench: $out";
-	$self->{counts}{tries} += $done;
-	return;
-}
-
-# A race that took longer than a minute gets as many places more.
-sub race_wrong
-{
-	my ($self, $first, $least, $most, $of) = @_;
-	my $rows = $self->sql("
-		SELECT u.email, count(g.id), u.usage_count,
-			(SELECT count(*) FROM bambi_internal.queue q
-			  WHERE q.user_id = u.id), coalesce(cardinality(recent_starts), 0)
-		FROM bambi.users u
-		LEFT JOIN bambi.image_generations g
-			ON g.user_id = u.id AND g.quota_period = u.reset_date
-		WHERE u.id >= '" . id_of({ number => $first }) . "'
-			AND u.email LIKE '%\@quota.example'
-		GROUP BY u.id ORDER BY u.id");
-	my @wrong;
-
-	foreach my $row (split /\n/, $rows)
-	{
-		my ($who, $made, $used, $queued, $starts) = split /\|/, $row;
-
-		$self->{counts}{places} += $made;
-		push @wrong,
-		  "$who: $made made, $used used, $queued queued, $starts starts"
-		  unless $made >= $least && $made <= $most && $made == $used
-		  && $made == $queued
-		  && $starts == ($of eq 'minute' ? $least : 0);
-	}
-	push @wrong, 'no users' unless $rows;
-	return @wrong;
 }
 
 # ---- sequences
