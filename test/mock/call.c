@@ -55,6 +55,7 @@ call_picture(const Plan *plan, const PictureWish *wish)
 		return bad_picture(plan->bad);
 	picture.bytes = plan->picture_bytes > 0 ? plan->picture_bytes :
 		call_picture_bytes;
+	snprintf(picture.comment, sizeof(picture.comment), "%s", plan->comment);
 	return picture_get(&picture);
 }
 

@@ -216,6 +216,8 @@ read_value(Plan *plan, const char *name, const char *value, bool *is_good)
 		*is_good = read_number(value, &plan->delay_ms);
 	else if (strcmp(name, "bytes") == 0)
 		*is_good = read_number(value, &plan->picture_bytes);
+	else if (strcmp(name, "comment") == 0)
+		*is_good = read_text(value, plan->comment, sizeof(plan->comment));
 	else if (strcmp(name, "times") == 0)
 		*is_good = read_number(value, &plan->times);
 	else if (strcmp(name, "pause") == 0)

@@ -15,6 +15,7 @@
  *		[[mock stale=idle]]		answered; then the connection is closed
  *								without having been announced
  *		[[mock bytes=N]]		a PNG of N bytes
+ *		[[mock comment=WORD]]	that word in the metadata of a PNG
  *		[[mock charged=no]]		or yes: what the ledger is to say
  *		[[mock times=N]]		only for the first N calls with this prompt
  * and several words may stand in one pair of brackets.
@@ -81,6 +82,8 @@
 #include <stddef.h>
 
 #include <jansson.h>
+
+#include "picture.h"
 
 #define MAX_WORD		256
 
@@ -171,6 +174,7 @@ typedef struct Plan
 	ResetPoint	reset;
 	StaleKind	stale;
 	long		picture_bytes;	/* 0: as the request says */
+	char		comment[MAX_COMMENT];	/* "" for none */
 	ChargedWish charged;
 	long		times;			/* -1: always */
 	BadKind		bad;

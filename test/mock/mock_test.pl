@@ -88,7 +88,12 @@ is(length picture(generate('x [[mock bytes=1500000]]')), 1_500_000,
 	'a picture has the bytes that were wished');
 is(length picture(generate('x [[mock bytes=1024]]')), 1024,
 	'a small one too');
-isnt(png_size(picture(generate('x [[mock bytes=1024]]'))), 'bad pixels',
+like(png_size(picture(generate('x [[mock bytes=1024]]'))), qr/^\d+x\d+$/,
+	'and it is whole');
+like(picture(generate('x [[mock comment=fawn]]')), qr/tEXtComment\0fawn/,
+	'a word stands in its metadata');
+unlike(picture(generate('x')), qr/tEXt/, 'which the next has not');
+is(png_size(picture(generate('x [[mock comment=fawn]]'))), '1024x1024',
 	'and it is whole');
 is($http->get("$base/v1/models", { headers =>
 			{ authorization => 'Bearer sk-test' } })->{status},

@@ -60,10 +60,10 @@ flush_png_bytes(png_structp png)
 	(void) png;
 }
 
-/* comment: bytes of text to add, 0 for none */
+/* comment: text to add, "" for none */
 static void
 write_png(Bytes *bytes, const unsigned char *pixels, int width, int height,
-		  int channels, int level, size_t comment)
+		  int channels, int level, const char *comment)
 {
 	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL,
 											  NULL, NULL);
@@ -78,13 +78,11 @@ write_png(Bytes *bytes, const unsigned char *pixels, int width, int height,
 				 PNG_FILTER_TYPE_DEFAULT);
 	png_set_compression_level(png, level);
 	png_set_filter(png, 0, level == 0 ? PNG_FILTER_NONE : PNG_FILTER_SUB);
-	if (comment > 0)
+	if (comment[0] != '\0')
 	{
 		text.key = "Comment";
-		text.text = calloc(1, comment + 1);
-		memset(text.text, '.', comment);
+		text.text = (char *) comment;
 		png_set_text(png, info, &text, 1);
-		free(text.text);
 	}
 	png_write_info(png, info);
 	for (int y = 0; y < height; y++)
@@ -185,10 +183,16 @@ draw_noise(Bytes *bytes, long wished, unsigned colour)
 		state ^= state << 17;
 		pixels[i] = state >> 32;
 	}
-	write_png(bytes, pixels, width, height, 3, 0, 0);
+	write_png(bytes, pixels, width, height, 3, 0, "");
 	if ((long) bytes->length + COMMENT_COST < wished)
-		write_png(bytes, pixels, width, height, 3, 0,
-				  wished - bytes->length - COMMENT_COST);
+	{
+		size_t		rest = wished - bytes->length - COMMENT_COST;
+		char	   *comment = calloc(1, rest + 1);
+
+		memset(comment, '.', rest);
+		write_png(bytes, pixels, width, height, 3, 0, comment);
+		free(comment);
+	}
 	free(pixels);
 }
 
@@ -208,7 +212,7 @@ draw(Bytes *bytes, const PictureWish *wish)
 	{
 		case FORMAT_PNG:
 			write_png(bytes, pixels, wish->width, wish->height, channels, 1,
-					  0);
+					  wish->comment);
 			break;
 		case FORMAT_JPEG:
 			write_jpeg(bytes, pixels, wish->width, wish->height,
@@ -271,7 +275,8 @@ is_same(const PictureWish *a, const PictureWish *b)
 		return a->bytes == b->bytes && a->colour == b->colour;
 	return a->width == b->width && a->height == b->height &&
 		a->format == b->format && a->compression == b->compression &&
-		a->is_transparent == b->is_transparent && a->colour == b->colour;
+		a->is_transparent == b->is_transparent && a->colour == b->colour &&
+		strcmp(a->comment, b->comment) == 0;
 }
 
 Blob *

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MAX_COMMENT		48
+
 typedef enum PictureFormat
 {
 	FORMAT_PNG,
@@ -28,6 +30,8 @@ typedef struct PictureWish
 	bool		is_transparent;
 	unsigned	colour;			/* the same number, the same picture */
 	long		bytes;			/* > 0: a PNG of so many bytes, of any size */
+	char		comment[MAX_COMMENT];	/* in the metadata of a PNG; "" for
+										 * none */
 } PictureWish;
 
 typedef struct Bytes
