@@ -122,11 +122,12 @@ GRANT EXECUTE ON FUNCTION
 COMMENT ON FUNCTION
     @extschema@.bambi_export_my_data(timestamptz, timestamptz) IS
     'All that is stored of you, as JSON: under "data" the rows of each table, '
-    'without what is NULL and without secrets.
+    'without secrets.
 Pictures come as links, which end at "links_end_at". since and until, NULL '
     'for all, choose generations, pictures, usage and changes by when they '
-    'were made (until is not included); the rest comes whole each time. Users '
-    'who are not active may ask, too. '
+    'were made (until is not included); the rest comes whole each time. "left_out" '
+    'names the tables that a standby does not have. Users who are not active '
+    'may ask, too. '
     'Errors: PT401; 54000 "export is too large", with what to do.';
 
 -- ---- what these do

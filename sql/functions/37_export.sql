@@ -69,21 +69,24 @@ COMMENT ON FUNCTION bambi_internal.export_columns(text) IS
     'secrets; bytes as base64.';
 
 CREATE FUNCTION bambi_internal.export_relations()
-RETURNS TABLE (relation text, of_user name)
+RETURNS TABLE (relation text, of_user name, is_here boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT c.relation, c.column_name::name
+    SELECT c.relation, c.column_name::name,
+           NOT (pg_is_in_recovery() AND k.relpersistence = 'u')
       FROM bambi.data_classes AS c
+           LEFT JOIN pg_class AS k ON k.oid = to_regclass(c.relation)
      WHERE c.column_name = CASE c.relation WHEN 'bambi.users' THEN 'id'
                            ELSE 'user_id' END
      ORDER BY c.relation;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.export_relations() IS
-    'The tables with rows of users, and the column that says whose.';
+    'The tables with rows of users, the column that says whose, and whether '
+    'they can be read: an unlogged one cannot on a standby.';
 
 CREATE FUNCTION bambi_internal.export_links(
     "user" uuid, first uuid, past uuid, ends_at timestamptz)
@@ -242,6 +245,7 @@ DECLARE
     place   record;
     found   jsonb;
     data    jsonb := '{}';
+    absent  text[] := '{}';
 BEGIN
     IF NOT EXISTS (SELECT FROM bambi.users AS u
                     WHERE u.id = "user" AND u.erased_at IS NULL) THEN
@@ -250,11 +254,16 @@ BEGIN
     PERFORM bambi_internal.export_require_room("user", first, past);
     links := bambi_internal.export_links("user", first, past, ends_at);
     FOR place IN
-        SELECT r.relation, r.of_user,
+        SELECT r.relation, r.of_user, r.is_here,
+               split_part(r.relation, '.', 2) AS name,
                bambi_internal.export_columns(r.relation) AS columns,
                bambi_internal.export_condition(r.relation) AS condition
           FROM bambi_internal.export_relations() AS r
     LOOP
+        IF NOT place.is_here THEN
+            absent := absent || place.name;
+            CONTINUE;
+        END IF;
         EXECUTE format(
             'SELECT jsonb_agg(%s) FROM (SELECT %s FROM %s AS t '
             'WHERE t.%I = $1 AND %s) AS r',
@@ -265,13 +274,14 @@ BEGIN
             place.columns, place.relation, place.of_user, place.condition)
            INTO found USING "user", first, past, links;
         data := data || jsonb_build_object(
-            split_part(place.relation, '.', 2), coalesce(found, '[]'));
+            place.name, coalesce(found, '[]'));
     END LOOP;
     data := data || jsonb_build_object(
         'archives', bambi_internal.export_archives("user"));
     RETURN jsonb_build_object(
         'user_id', "user", 'exported_at', now(), 'since', since,
-        'until', until, 'links_end_at', ends_at, 'data', data);
+        'until', until, 'links_end_at', ends_at, 'left_out', absent,
+        'data', data);
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.export_user(

@@ -387,13 +387,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.stripe_hold_prices() IS
-    'Trigger of stripe_prices: no event is applied with the old ones.';
+    'Trigger of stripe_prices and plans: no event is applied with the old '
+    'ones.';
 
-CREATE FUNCTION bambi_internal.stripe_price_changes()
-RETURNS trigger
+CREATE FUNCTION bambi_internal.stripe_subscribe_payers(prices text[])
+RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
--- operators may not write subscriptions
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     users uuid[];
@@ -405,18 +405,48 @@ BEGIN
      WHERE EXISTS (
                SELECT FROM jsonb_array_elements(e.facts -> 'prices') p,
                            jsonb_array_elements_text(p) w (word)
-                WHERE w.word IN (OLD.price, NEW.price));
+                WHERE w.word = ANY (prices));
     PERFORM bambi_internal.stripe_hold_users(users);
     FOREACH somebody IN ARRAY coalesce(users, '{}')
     LOOP
         PERFORM bambi_internal.stripe_subscribe(somebody);
     END LOOP;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.stripe_subscribe_payers(text[]) IS
+    'Gives those who pay one of the prices, or did, what it means now.';
+
+CREATE FUNCTION bambi_internal.stripe_price_changes()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- operators may not write subscriptions
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM bambi_internal.stripe_subscribe_payers(
+                ARRAY[OLD.price, NEW.price]);
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.stripe_price_changes() IS
-    'Trigger of stripe_prices: gives those who pay the price what it means '
-    'now.';
+    'Trigger of stripe_prices: the change acts at once.';
+
+CREATE FUNCTION bambi_internal.stripe_rank_changes()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- as above
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM bambi_internal.stripe_subscribe_payers(
+                ARRAY(SELECT s.price FROM bambi.stripe_prices AS s
+                       WHERE s.plan_type = NEW.plan_type));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.stripe_rank_changes() IS
+    'Trigger of plans: what is an upgrade, and which plan is the highest, '
+    'changes at once for those who pay for it.';
 
 -- Nobody else calls these.
 DO $$
@@ -430,7 +460,8 @@ BEGIN
                'stripe_apply', 'stripe_hold_users', 'stripe_versions',
                'stripe_subscription', 'stripe_best', 'stripe_subscribe',
                'stripe_user_arrives', 'stripe_hold_prices',
-               'stripe_price_changes')
+               'stripe_subscribe_payers', 'stripe_price_changes',
+               'stripe_rank_changes')
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC',
                                   routine);

@@ -41,6 +41,14 @@ CREATE OR REPLACE TRIGGER apply_to_subscriptions
     AFTER INSERT OR UPDATE OR DELETE ON bambi.stripe_prices
     FOR EACH ROW EXECUTE FUNCTION bambi_internal.stripe_price_changes();
 
+CREATE OR REPLACE TRIGGER wait_for_events
+    BEFORE UPDATE OF rank ON bambi.plans
+    FOR EACH STATEMENT EXECUTE FUNCTION bambi_internal.stripe_hold_prices();
+CREATE OR REPLACE TRIGGER apply_to_subscriptions
+    AFTER UPDATE OF rank ON bambi.plans
+    FOR EACH ROW WHEN (OLD.rank <> NEW.rank)
+    EXECUTE FUNCTION bambi_internal.stripe_rank_changes();
+
 ALTER TABLE bambi.stripe_prices OWNER TO bambi_owner;
 ALTER TABLE bambi.stripe_prices ENABLE ROW LEVEL SECURITY;
 SELECT bambi_internal.revoke_default_privileges('bambi.stripe_prices');

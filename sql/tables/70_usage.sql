@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS bambi.usage_events (
     CONSTRAINT event_belongs_to_user
         FOREIGN KEY (user_id) REFERENCES bambi.users (id) ON DELETE CASCADE,
     CONSTRAINT charged_is_known CHECK (charged IN ('no', 'unknown', 'yes')),
+    -- or the sums, which are not negative either, could not take it
+    CONSTRAINT event_is_not_negative CHECK
+        (images >= 0 AND tokens_used >= 0 AND cost >= 0 AND cost <> 'NaN'),
     CONSTRAINT event_cost_source_is_known CHECK
         (cost_source IN ('provider', 'tokens', 'table'))
 ) PARTITION BY RANGE (id);

@@ -3,8 +3,8 @@
  * engine.h
  *		Performs HTTP requests, many at once.
  *
- * The rules of the network (N1 to N7 and D5) are kept here, for every
- * request alike: no adapter can forget them.
+ * What rules N1 to N7 and D5 say of requests is kept here, for every request
+ * alike: no adapter can forget it.
  *
  *-------------------------------------------------------------------------
  */

@@ -204,7 +204,7 @@ opened(Runner *runner, Next next)
 	is_open = next == NEXT_DONE;
 	if (is_open)
 	{
-		/* a rotation: what is remembered is of the version before (C3) */
+		/* a rotation: what is remembered is of the version before (rule C3) */
 		if (strcmp(seal_kid, sealing_key.kid) != 0)
 			OPENSSL_cleanse(remembered, sizeof(remembered));
 		snprintf(seal_kid, sizeof(seal_kid), "%s", sealing_key.kid);

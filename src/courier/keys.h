@@ -44,7 +44,7 @@ typedef struct Unwrapping
 extern Next keys_unwrap(Runner *runner, Unwrapping *unwrapping, const Jwe *jwe,
 						bool is_once, uint8_t cek[JWE_CEK_SIZE]);
 
-/* The one error of a key that does not open, for whatever reason (C4). */
+/* The one error of a key that does not open, for whatever reason (rule C4). */
 extern Next keys_fail_unreadable(Exchange *x);
 
 /* The name of the key that is sealed to now; "" while there is none. */

@@ -22,10 +22,12 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/memutils.h"
 
 #include "agenda.h"
 #include "cache.h"
 #include "calls.h"
+#include "document.h"
 #include "point.h"
 #include "settings.h"
 #include "statements_cache.h"
@@ -427,23 +429,27 @@ go_on(TimestampTz now)
 }
 
 /* {"error": "..."}, made by the courier: nothing of it comes from Redis. */
-static char *
-reason_in(const BambiFrame *frame)
+static void
+read_reason(const BambiFrame *frame, char reason[BAMBI_ERROR_SIZE])
 {
-	static const char before[] = "{\"error\":\"";
-	char	   *json = text_to_cstring(frame->json);
-	size_t		len = strlen(json);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bambi reason",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Jsonb	   *answer = bambi_document_parse(text_to_cstring(frame->json));
+	char	   *error = bambi_document_string(&answer->root, "error");
 
-	if (strncmp(json, before, strlen(before)) != 0 || len < strlen(before) + 2)
-		return json;
-	json[len - 2] = '\0';
-	return json + strlen(before);
+	strlcpy(reason, error ? error : "the courier gave no reason",
+			BAMBI_ERROR_SIZE);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 void
 bambi_cache_answered(BambiFrame *frame)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	char		reason[BAMBI_ERROR_SIZE];
 
 	if (frame->json == NULL || frame->head.tag == 0)
 		return;
@@ -451,7 +457,10 @@ bambi_cache_answered(BambiFrame *frame)
 	{
 		/* what was asked, or the connection that an opening has got */
 		if (frame->head.tag == asked_tag || frame->head.tag == opened_tag)
-			go_away(reason_in(frame), now);
+		{
+			read_reason(frame, reason);
+			go_away(reason, now);
+		}
 	}
 	else if (frame->head.tag == asked_tag)
 	{

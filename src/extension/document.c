@@ -7,10 +7,18 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
 #include "document.h"
+
+Jsonb *
+bambi_document_parse(const char *json)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(json)));
+}
 
 JsonbValue *
 bambi_document_member(JsonbContainer *object, const char *name,

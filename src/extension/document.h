@@ -13,6 +13,9 @@
 
 #include "utils/jsonb.h"
 
+/* A document of our own making: what is none is an error. */
+extern Jsonb *bambi_document_parse(const char *json);
+
 /* A member of any type, in *result; NULL if there is none. */
 extern JsonbValue *bambi_document_member(JsonbContainer *object,
 										 const char *name,

@@ -17,11 +17,11 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 #include "ask.h"
 #include "client.h"
+#include "document.h"
 #include "identity.h"
 #include "links.h"
 #include "refuse.h"
@@ -110,20 +110,6 @@ link_to_us(const pg_uuid_t *user, int64 seconds)
 					bambi_link_print(&link, DatumGetByteaPP(secret)));
 }
 
-static char *
-member_of(const char *json, const char *name)
-{
-	Jsonb	   *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-															CStringGetDatum(json)));
-	JsonbValue	value;
-
-	if (getKeyJsonValueFromContainer(&object->root, name, strlen(name),
-									 &value) == NULL ||
-		value.type != jbvString)
-		return NULL;
-	return pnstrdup(value.val.string.val, value.val.string.len);
-}
-
 /* To the store, by way of the courier. */
 static char *
 link_to_store(int64 seconds)
@@ -143,7 +129,8 @@ link_to_store(int64 seconds)
 		elog(ERROR, "a picture's place is too long");
 
 	reply = bambi_ask_courier(question.data, PATIENCE_MS, &is_done);
-	url = member_of(reply, is_done ? "url" : "error");
+	url = bambi_document_string(&bambi_document_parse(reply)->root,
+								is_done ? "url" : "error");
 	if (!is_done || url == NULL)
 		bambi_refuse(BAMBI_TRY_LATER, NULL,
 					 psprintf("The store gave no link: %s.",

@@ -10,7 +10,7 @@
 
 #include "utils/timestamp.h"
 
-/* How long a generation may stay uncertain before it is written off (D8). */
+/* After so long what is uncertain is written off (rule D8). */
 #define BAMBI_WRITE_OFF_AFTER	(USECS_PER_DAY)
 
 /*

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 
 #include "client.h"
+#include "document.h"
 #include "identity.h"
 #include "inputs.h"
 #include "plan.h"
@@ -46,8 +47,7 @@ bambi_request_take_model(BambiRequest *request, FunctionCallInfo fcinfo,
 	request->prompt = NULL;
 	request->model_name = model ? text_to_cstring(model) : NULL;
 	if (PG_ARGISNULL(first + 1))
-		request->parameters =
-			DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+		request->parameters = bambi_document_parse("{}");
 	else
 		request->parameters =
 			bambi_parameters_given(PG_GETARG_JSONB_P(first + 1));

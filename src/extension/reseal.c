@@ -16,10 +16,10 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-#include "utils/jsonb.h"
 
 #include "agenda.h"
 #include "calls.h"
+#include "document.h"
 #include "point.h"
 #include "reseal.h"
 #include "statements_rotation.h"
@@ -85,14 +85,9 @@ forget(Reseal *reseal)
 static bool
 is_unreadable(text *answer)
 {
-	Jsonb	   *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-															CStringGetDatum(text_to_cstring(answer))));
-	JsonbValue	value;
+	Jsonb	   *object = bambi_document_parse(text_to_cstring(answer));
 
-	return getKeyJsonValueFromContainer(&object->root, "is_unreadable",
-										strlen("is_unreadable"),
-										&value) != NULL &&
-		value.type == jbvBool && value.val.boolean;
+	return bambi_document_truth(&object->root, "is_unreadable");
 }
 
 static void

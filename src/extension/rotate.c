@@ -15,10 +15,10 @@
 
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 
 #include "agenda.h"
 #include "ask.h"
+#include "document.h"
 #include "rotate.h"
 #include "settings.h"
 #include "statements_rotation.h"
@@ -41,18 +41,6 @@ static text *answer = NULL;
 
 /* ---- for a session ---- */
 
-static char *
-member_of(Jsonb *object, const char *name)
-{
-	JsonbValue	value;
-
-	if (getKeyJsonValueFromContainer(&object->root, name, strlen(name),
-									 &value) == NULL ||
-		value.type != jbvString)
-		return NULL;
-	return pnstrdup(value.val.string.val, value.val.string.len);
-}
-
 /* No arguments.  Gives the name of the new key. */
 Datum
 bambi_ask_rotation(PG_FUNCTION_ARGS)
@@ -60,11 +48,10 @@ bambi_ask_rotation(PG_FUNCTION_ARGS)
 	bool		is_done;
 	char	   *reply = bambi_ask_courier("{\"kind\":\"rotate\"}", PATIENCE_MS,
 										  &is_done);
-	Jsonb	   *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-															CStringGetDatum(reply)));
-	char	   *kid = member_of(object, "kid");
-	char	   *error = member_of(object, "error");
-	char	   *how = member_of(object, "how");
+	JsonbContainer *object = &bambi_document_parse(reply)->root;
+	char	   *kid = bambi_document_string(object, "kid");
+	char	   *error = bambi_document_string(object, "error");
+	char	   *how = bambi_document_string(object, "how");
 
 	if (is_done && kid)
 		PG_RETURN_TEXT_P(cstring_to_text(kid));

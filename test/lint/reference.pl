@@ -4,6 +4,7 @@
 #	Proves that docs/reference.md knows what the code has: every function,
 #	view, table and column, setting, SQLSTATE with its messages, error code of
 #	a generation, and option of the courier; and that it knows nothing else.
+#	And that docs/architecture.md has each rule that a comment cites.
 #
 # Usage: reference.pl [TOP]
 #
@@ -164,6 +165,27 @@ rule(
 	grep { !$is_real{$_} && $_ ne 'bambi_internal' } unique(
 		$reference =~ /`(bambi_[a-z_0-9]+)/g,
 		$reference =~ /^\| `(bambi\.[a-z_]+)`/mg));
+
+# ---- rules
+
+# with no lines of comments in between: "rules N1 to N3 and D5"
+(my $code = slurp(map { glob("$_/*.[ch]") }
+		qw(src/protocol src/extension src/courier src/courier/*))) =~
+  s/\s*\n\s*\*?\s*/ /g;
+my @cited;
+foreach my $list ("$code $sql" =~
+	/\brules? ([A-Z]\d+(?:(?:,| and| to) [A-Z]\d+)*)/gi)
+{
+	$list =~ s/([A-Z])(\d+) to \1(\d+)/join ' ', map { "$1$_" } $2 .. $3/ge;
+	push @cited, $list =~ /([A-Z]\d+)/g;
+}
+my @given = slurp('docs/architecture.md') =~ /^- \*\*([A-Z]\d+)\.\*\*/mg;
+my %is_given = map { $_ => 1 } @given;
+my %is_cited = map { $_ => 1 } @cited;
+rule('every rule that a comment cites is in architecture.md',
+	missing(sub { $is_given{ $_[0] } }, @cited));
+rule('and no other',
+	missing(sub { $is_cited{ $_[0] } }, @given));
 
 print "1..$number\n";
 exit($bad ? 1 : 0);

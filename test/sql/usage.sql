@@ -68,6 +68,15 @@ SELECT :b, gen_random_uuid(), p.id, gen_random_uuid(), 1, '2026-03-01 00:00Z'
   FROM bambi.api_providers p WHERE p.slug = 'openai';
 INSERT INTO bambi.usage_events (user_id, provider_id, cost, created_at)
 VALUES (:b, gen_random_uuid(), 2, '2026-03-01 00:00Z');
+-- no sum could take these
+INSERT INTO bambi.usage_events (user_id, provider_id, cost)
+SELECT :b, id, -0.000001 FROM bambi.api_providers WHERE slug = 'openai';
+INSERT INTO bambi.usage_events (user_id, provider_id, cost)
+SELECT :b, id, 'NaN' FROM bambi.api_providers WHERE slug = 'openai';
+INSERT INTO bambi.usage_events (user_id, provider_id, tokens_used)
+SELECT :b, id, -1 FROM bambi.api_providers WHERE slug = 'openai';
+INSERT INTO bambi.usage_events (user_id, provider_id, images)
+SELECT :b, id, -1 FROM bambi.api_providers WHERE slug = 'openai';
 
 -- What the views show, in one text.
 CREATE FUNCTION pg_temp.shown() RETURNS text LANGUAGE sql AS $$

@@ -350,6 +350,34 @@ foreach my $round (1 .. 4)
 		'premium|paid', "round $round: and the user has it all");
 }
 
+# ---- the order of plans
+
+$user = user();
+$bambi->sql("INSERT INTO bambi.users (id) VALUES ('$user')");
+deliver(event('customer.subscription.created', $now - 5 * $day,
+		subscription($places, metadata => { user_id => $user })));
+deliver(event('customer.subscription.updated', $now - $day,
+		subscription($places, metadata => { user_id => $user },
+			price => 'price_basic')));
+
+sub plan_is
+{
+	my ($plan, $next, $says) = @_;
+
+	return is(
+		$bambi->sql("SELECT plan_type, next_plan_type FROM bambi.subscriptions
+			WHERE user_id = '$user'"), "$plan|$next", $says);
+}
+
+plan_is('premium', 'basic', 'a lower plan waits for the end of the period');
+$bambi->sql("UPDATE bambi.plans SET rank = 50 WHERE plan_type = 'basic'");
+plan_is('basic', '', 'and not any more when it is the higher one');
+$bambi->sql("UPDATE bambi.plans SET rank = 5 WHERE plan_type = 'basic'");
+plan_is('premium', 'basic', 'and the other way round');
+$bambi->sql("SET ROLE bambi_admin;
+	UPDATE bambi.plans SET rank = 50 WHERE plan_type = 'basic'");
+plan_is('basic', '', 'also when an operator says it');
+
 note("counted: $counted{orders} orders of events, $counted{deliveries} "
 	  . "deliveries, $counted{forgeries} forgeries");
 $bambi->stop;

@@ -66,6 +66,8 @@ is_refused('the address of another name', 'no certificate that can be trusted',
 	redis_url => "rediss://localhost:$port");
 is_refused('an address in no network', 'not in bambi.redis_networks',
 	redis_networks => '10.0.0.0/8');
+is_refused('what is no network', 'bambi.redis_networks has "10.0.0.0/x", which',
+	redis_networks => '10.0.0.0/x');
 append_to_file("$dir/wrong", 'another');
 chmod 0600, "$dir/wrong";
 is_refused('a wrong password', 'Redis said WRONGPASS',

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use BambiCluster;
+use JSON::PP qw(decode_json);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -83,6 +84,29 @@ my ($status, undef, $error) = $standby->psql(
 	extra_params => [ '-U', 'alice' ]);
 isnt($status, 0, 'and cannot generate');
 like($error, qr/read-only/, 'since it is read-only');
+
+# a copy has all but what only a primary has
+sub copy_of_alice
+{
+	my $node = shift;
+
+	return decode_json(
+		$node->safe_psql(
+			'bambi', 'SELECT bambi_export_my_data()',
+			extra_params => [ '-U', 'alice' ]));
+}
+
+my ($whole, $copy) = map { copy_of_alice($_) } $old, $standby;
+is_deeply($whole->{left_out}, [], 'a copy of the primary is whole');
+is_deeply($copy->{left_out}, ['previews'],
+	'one of the standby says what it has not');
+is_deeply(
+	[ sort keys %{ $copy->{data} }, @{ $copy->{left_out} } ],
+	[ sort keys %{ $whole->{data} } ],
+	'and has all other tables');
+is_deeply($copy->{data}{$_}, $whole->{data}{$_}, "with the same $_")
+  foreach qw(users image_generations images usage_events);
+is(scalar @{ $copy->{data}{image_generations} }, 5, 'all there are');
 
 # what the primary does now, the standby never hears of
 $standby->stop;

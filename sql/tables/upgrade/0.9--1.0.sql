@@ -18,3 +18,9 @@ ALTER TABLE bambi_internal.queue
 
 -- It has another condition now.
 DROP INDEX IF EXISTS bambi_internal.queue_of_user;
+
+-- The worker waits for these tables, so nobody does for the look at the rows.
+ALTER TABLE bambi.usage_events
+    DROP CONSTRAINT IF EXISTS event_is_not_negative,
+    ADD CONSTRAINT event_is_not_negative CHECK
+        (images >= 0 AND tokens_used >= 0 AND cost >= 0 AND cost <> 'NaN');
