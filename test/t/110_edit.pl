@@ -276,10 +276,8 @@ $id = $bambi->edit('alice', 'of a worker that died',
 	images => [ bytes_of($png) ], mask => bytes_of($mask));
 my $worker = $bambi->wait_held('claim-committed');
 $before = count_lines();
-kill 'KILL', $worker;
+$bambi->kill9($worker);
 $bambi->release('claim-committed');
-$bambi->wait_until('the end of the worker',
-	sub { !$bambi->is_alive($worker) });
 $bambi->wait_for_server;
 $bambi->wait_for_status($id, 'succeeded', 'what was claimed is not lost');
 is_edit_of($before, 'after the death', $mask, $png);

@@ -50,7 +50,7 @@ foreach my $round (1 .. $rounds)
 	}
 	elsif ($pid)
 	{
-		kill 'KILL', $pid;
+		$bambi->kill9($pid);
 	}
 	$kills++;
 	foreach my $run (@rolling, $asking, $refreshing)

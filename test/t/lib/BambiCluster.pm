@@ -484,7 +484,22 @@ sub kill9
 	my ($self, $pid) = @_;
 
 	kill 'KILL', $pid;
-	$self->wait_until("the end of $pid", sub { !$self->is_alive($pid) });
+	$self->wait_gone($pid);
+	return;
+}
+
+# Until a process is gone and the postmaster knows, if it was a child of its:
+# before, others would go on, and who connects would be thrown out in a moment.
+sub wait_gone
+{
+	my ($self, $pid) = @_;
+	my $postmaster = $self->{node}{_pid} // 0;
+
+	$self->wait_until("the end of $pid", sub {
+			my $stat = slurp_stat($pid);
+			return !defined $stat
+			  || $stat->{state} eq 'Z' && $stat->{parent} != $postmaster;
+		});
 	return;
 }
 

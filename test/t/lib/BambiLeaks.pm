@@ -757,7 +757,7 @@ sub die_of
 	$bambi->poll("SELECT EXISTS (SELECT FROM pg_stat_activity
 		WHERE pid = $pid AND wait_event = 'PgSleep')");
 	kill 'ABRT', $pid;
-	$bambi->wait_until("the end of $pid", sub { !$bambi->is_alive($pid) });
+	$bambi->wait_gone($pid);
 	$bambi->wait_for_server;
 	return glob $bambi->node->data_dir . '/core*';
 }
