@@ -420,8 +420,9 @@ sub worker_pid
 	return $pid;
 }
 
-# Couriers of this cluster, living ones.  Each writes its process id into the
-# lock of its spool directory; its parent, the keeper, lives in that directory.
+# Couriers of this cluster, living ones, the oldest first.  Each writes its
+# process id into the lock of its spool directory; its parent, the keeper, lives
+# in that directory.
 sub couriers
 {
 	my ($self) = @_;
@@ -435,7 +436,16 @@ sub couriers
 		chomp $pid;
 		$pids{$pid} = 1 if $pid =~ /^\d+$/ && $self->is_courier($pid);
 	}
-	return sort { $a <=> $b } keys %pids;
+	return sort { began($a) <=> began($b) } keys %pids;
+}
+
+# When a process began, in ticks: numbers start again from the lowest.
+sub began
+{
+	my ($pid) = @_;
+	my $stat = slurp_stat($pid);
+
+	return defined $stat ? $stat->{began} : 0;
 }
 
 # And not who else may have got its number.
@@ -456,8 +466,10 @@ sub slurp_stat
 	open my $in, '<', "/proc/$pid/stat" or return;
 	my $line = <$in> // '';
 	close $in;
-	return unless $line =~ /^\d+ \(.*\) (\S) (\d+)/s;
-	return { state => $1, parent => $2 };
+	return unless $line =~ /^\d+ \(.*\) (.*)/s;
+	my @fields = split / /, $1;
+	return { state => $fields[0], parent => $fields[1],
+		began => $fields[19] };
 }
 
 sub courier_pid
