@@ -243,8 +243,7 @@ is($bambi->sql('SELECT count(*) FROM bambi.image_generations'),
 # ---- more bytes than there is memory for
 
 # so few at a time that those which wait would fill all places
-$bambi->node->append_conf('postgresql.conf', 'bambi.max_in_flight = 3');
-$bambi->node->reload;
+$bambi->set('bambi.max_in_flight' => 3);
 my $large = $bambi->bytea($png . "\0" x 700_000);
 $before = count_lines();
 my @ids = $bambi->edit('alice', '[[mock hold]] a large one',

@@ -34,15 +34,6 @@ my $bytes;
 my $usage = 'usage_events';
 my $content = 'image_generations';
 
-sub set
-{
-	my ($name, $value) = @_;
-
-	$bambi->sql("ALTER SYSTEM SET $name = '$value'",
-		'SELECT pg_reload_conf()');
-	return;
-}
-
 sub objects { return grep { !/\.json / } $archive->files($stored) }
 
 # ---- what it waits for
@@ -55,7 +46,7 @@ ok( $bambi->poll("SELECT state = 'waiting' AND last_error LIKE
 	'without an archive, a month past its time waits');
 $bambi->sql("UPDATE bambi.image_generations SET held_reason = 'a test',
 	status = 'held' WHERE id = (SELECT id FROM made ORDER BY id LIMIT 1)");
-set('bambi.archive_store', 'filesystem');
+$bambi->set('bambi.archive_store' => 'filesystem');
 ok( $bambi->poll("SELECT last_error LIKE '%has to decide%'
 		FROM bambi_archives WHERE table_name = '$content'"),
 	'and so it does while a generation of it is held');

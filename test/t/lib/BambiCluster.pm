@@ -174,6 +174,32 @@ sub session
 	  ->background_psql($database, extra_params => [ '-U', $name ]);
 }
 
+# ---- settings
+
+# Has the server read its files again.  When this is over, whoever runs has
+# been told, and reads them before the next thing that it does.
+sub reload
+{
+	my ($self) = @_;
+	my $before = $self->sql('SELECT pg_conf_load_time()');
+
+	$self->{node}->reload;
+	$self->poll("SELECT pg_conf_load_time() > '$before'")
+	  or croak 'the settings are not read';
+	return;
+}
+
+# By ALTER SYSTEM, likewise.
+sub set
+{
+	my ($self, %settings) = @_;
+
+	$self->sql(map { "ALTER SYSTEM SET $_ = '$settings{$_}'" }
+		  sort keys %settings);
+	$self->reload;
+	return;
+}
+
 # ---- users and generations
 
 # A user with a login role of the same name; its id.
