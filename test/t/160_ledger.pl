@@ -35,6 +35,7 @@ my @uncertain = (
 	'[[mock bad=truncated times=1]]',
 	'[[mock bad=garbage times=1]]');
 my @checked = map { $bambi->add_key($_) } qw(alice bob);
+$bambi->checked($_) foreach @checked;
 my ($id, @ids);
 
 push @ids, map { $bambi->generate('alice', "$_ a fawn") } @fates, @uncertain;
