@@ -120,14 +120,22 @@ is($bambi->sql("SELECT count(*) FROM made_pictures p
 
 # ---- while it leaves
 
+# From commit to commit, and no further: who is held there goes on only when
+# its state has been looked at.
+sub step_until_removing
+{
+	until ($archive->state_of($content) eq 'removing')
+	{
+		$bambi->step('archive-step-committed');
+		$bambi->wait_held('archive-step-committed');
+	}
+	return;
+}
+
 $bambi->hold('archive-step-committed');
 $archive->ask_off($content);
 $bambi->wait_held('archive-step-committed');
-my $state;
-until (($state = $archive->state_of($content)) eq 'removing')
-{
-	$bambi->step('archive-step-committed');
-}
+step_until_removing();
 my (undef, undef, $error) = $bambi->try_as('postgres',
 	"UPDATE bambi.image_generations SET error_message = 'too late'
 		WHERE id = '$changed'");
@@ -149,8 +157,7 @@ unlink("$pictures/$mislaid") or die "$mislaid: $!";
 $bambi->hold('archive-step-committed');
 $archive->ask_off($content);
 $bambi->wait_held('archive-step-committed');
-$bambi->step('archive-step-committed')
-  until $archive->state_of($content) eq 'removing';
+step_until_removing();
 $archive->write_file("$pictures/$mislaid", $bytes);
 $bambi->release('archive-step-committed');
 ok($archive->wait_for('archived', $content),
