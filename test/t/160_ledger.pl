@@ -8,8 +8,7 @@ use warnings;
 use BambiCluster;
 use Test::More;
 
-my $bambi =
-  BambiCluster->start('ledger', conf => "bambi.call_timeout = '5s'\n");
+my $bambi = BambiCluster->start('ledger');
 my $picture = $bambi->bytea($bambi->drawn({}));
 $bambi->sign_up($_) foreach qw(alice bob carol);
 $bambi->lift_quota;
