@@ -706,7 +706,7 @@ sub search
 	$self->output_of('pg_basebackup', '-D', $backup, '-X', 'fetch', '-c',
 		'fast', '-d', $node->connstr('postgres'));
 	$self->{monitor}->close;
-	$self->{bambi}->stop;
+	$self->stop;
 
 	my $is_known = qr{/(?:log|pg_stat|pg_wal|pg_stat_tmp)/};
 	$self->search_logs;
@@ -718,6 +718,18 @@ sub search
 	$self->search_files('base backup',
 		grep { $_ !~ $is_known } files_below($backup));
 	$self->search_files('WAL in the base backup', glob "$backup/pg_wal/*");
+	return;
+}
+
+# Until all that was said is in the log, too: the logger is the last to leave.
+sub stop
+{
+	my ($self) = @_;
+	my $bambi = $self->{bambi};
+
+	$bambi->stop;
+	$bambi->wait_until('the end of the logger',
+		sub { return !$bambi->server_processes });
 	return;
 }
 
@@ -792,7 +804,7 @@ sub search_cores
 		$self->search_files('core file', @left);
 		unlink @left;
 	}
-	$bambi->stop;
+	$self->stop;
 	$self->search_logs;
 	return @cores > 0;
 }
