@@ -22,7 +22,7 @@ my %pid = (
 	courier => $bambi->courier_pid,
 	launcher => $bambi->sql("SELECT pid FROM pg_stat_activity
 		WHERE backend_type = 'bambi launcher'"));
-$pid{keeper} = BambiCluster::slurp_stat($pid{courier})->{parent};
+$pid{keeper} = BambiProcesses::slurp_stat($pid{courier})->{parent};
 
 sub switches
 {

@@ -110,7 +110,7 @@ foreach my $round (1 .. 3)
 }
 my $worker = $bambi->worker_pid;
 my @zombies = grep {
-	my $stat = BambiCluster::slurp_stat($_);
+	my $stat = BambiProcesses::slurp_stat($_);
 	$stat && $stat->{parent} == $worker && $stat->{state} eq 'Z'
 } map { m{(\d+)$} } glob '/proc/[0-9]*';
 cmp_ok(scalar @zombies, '<=', 1, 'keepers are reaped');
