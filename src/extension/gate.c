@@ -103,10 +103,10 @@ say_why_not(void)
 		bambi_set_state(BAMBI_WORKER_WAITING);
 		return;
 	}
-	bambi_set_state(BAMBI_WORKER_PAUSED);
-	bambi_note_error(misfit_text);
 	if (strcmp(said, misfit_text) != 0)
 		ereport(LOG, (errmsg("bambi pauses: %s", misfit_text)));
+	bambi_note_error(misfit_text);
+	bambi_set_state(BAMBI_WORKER_PAUSED);
 	strlcpy(said, misfit_text, sizeof(said));
 }
 

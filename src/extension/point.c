@@ -25,22 +25,29 @@ bambi_point_hold(const char *name)
 {
 	char		path[MAXPGPATH];
 	char		reached[MAXPGPATH + 16];
+	char		unfinished[MAXPGPATH + 16];
 	char		pid[16];
+	int			len = snprintf(pid, sizeof(pid), "%d\n", (int) getpid());
 	int			fd;
 
 	snprintf(path, sizeof(path), "%s/%s", bambi_debug_points, name);
 	if (access(path, F_OK) != 0)
 		return;
 
+	/*
+	 * Under another name first, which nobody else has: who sees the file sees
+	 * all of it, however many come here.
+	 */
+	snprintf(unfinished, sizeof(unfinished), "%s.%d", path, (int) getpid());
 	snprintf(reached, sizeof(reached), "%s.reached", path);
-	fd = open(reached, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+	fd = open(unfinished, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
 	if (fd >= 0)
 	{
-		int			len = snprintf(pid, sizeof(pid), "%d\n", (int) getpid());
+		bool		is_written = write(fd, pid, len) == len;
 
-		if (write(fd, pid, len) != len)
-			elog(LOG, "could not write to \"%s\": %m", reached);
 		close(fd);
+		if (!is_written || rename(unfinished, reached) != 0)
+			elog(LOG, "could not write to \"%s\": %m", reached);
 	}
 	/* the test may also take away that it was reached: once more, then */
 	while (access(path, F_OK) == 0 && access(reached, F_OK) == 0)

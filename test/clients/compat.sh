@@ -71,7 +71,7 @@ start_mock() {
 	test/mock/bambi-mock --quiet --port-file "$SCRATCH/mock.port" \
 		--ledger "$SCRATCH/ledger" >"$SCRATCH/mock.log" 2>&1 &
 	mock_pid=$!
-	wait_until 10 test -s "$SCRATCH/mock.port"
+	wait_until 120 test -s "$SCRATCH/mock.port"
 	mock=http://127.0.0.1:$(cat "$SCRATCH/mock.port")
 }
 
@@ -251,7 +251,7 @@ requests() {
 try_pictures() {
 	local png='png|1024|1024'
 
-	check 'a key is tried when it is added' wait_until 30 key_is alice valid
+	check 'a key is tried when it is added' wait_until 120 key_is alice valid
 	generate picture 'a fawn in the snow' \
 		'{"size": "1024x1024", "quality": "low"}'
 	is 'a picture is generated' 'succeeded|' "$ended"
@@ -336,7 +336,7 @@ try_keys() {
 	sign_up bob
 	add_key bob "$wrong_key"
 	check 'a wrong key is refused by the proxy, without a generation' \
-		wait_until 30 key_is bob rejected
+		wait_until 120 key_is bob rejected
 	check 'and generates nothing' fails_with 'no usable key' \
 		user bob "SELECT bambi_generate('a fawn', 'gateway/picture')"
 	is 'and nothing went further' "$before" "$(calls)"
@@ -372,7 +372,7 @@ operator 'SELECT bambi_setup()' >/dev/null
 operator 'UPDATE bambi.plans SET generations_per_period = NULL,
 	generations_per_minute = NULL, max_in_flight = NULL'
 add_provider
-check 'the courier offers its key' wait_until 30 has_sealing_key
+check 'the courier offers its key' wait_until 120 has_sealing_key
 sign_up alice
 add_key alice "$key"
 

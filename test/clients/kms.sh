@@ -10,6 +10,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. test/harness/cluster.sh
 . test/clients/go.bash
 
 version=v0.0.0-20260228092603-2a5e92d09ab6
@@ -22,9 +23,7 @@ export PROGRAM=$PWD/test/clients/build/keyservice
 make -s -C test/clients build/keyservice >&2
 test/clients/certificates.pl "$SCRATCH"
 
-KMS_PORT=$(perl -MIO::Socket::INET -e '
-	print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")
-	  ->sockport')
+KMS_PORT=$(free_port)
 export KMS_PORT
 PORT=$KMS_PORT KMS_REGION=eu-central-1 KMS_ACCOUNT_ID=111122223333 \
 	KMS_DATA_PATH=$SCRATCH/kms KMS_SEED_PATH=$SCRATCH/none \

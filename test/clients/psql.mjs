@@ -29,7 +29,7 @@ export function sql(statement, user = 'postgres') {
 
 // Repeats a query until it gives t.
 export async function until(query) {
-	const end = performance.now() + 60000;
+	const end = performance.now() + 180000;
 
 	while (await sql(query) !== 't') {
 		if (performance.now() > end) {

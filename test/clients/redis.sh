@@ -28,9 +28,7 @@ as_root make -s install PG_CONFIG="$PG_CONFIG" >&2
 # the server of the package redis-tools, by its other name
 mkdir "$REDIS"
 ln -s "$(command -v redis-check-rdb)" "$REDIS/redis-server"
-REDIS_PORT=$(perl -MIO::Socket::INET -e '
-	print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")
-	  ->sockport')
+REDIS_PORT=$(free_port)
 export REDIS_PORT
 
 trap 'cluster_stop "$CLUSTER"' EXIT

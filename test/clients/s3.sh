@@ -10,6 +10,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. test/harness/cluster.sh
 . test/clients/go.bash
 
 version=v1.8.0
@@ -194,9 +195,7 @@ try_archive() {
 }
 
 touch "$SCRATCH/said"
-port=$(perl -MIO::Socket::INET -e '
-	print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")
-	  ->sockport')
+port=$(free_port)
 check "the gateway is built" build_gateway
 check "the program is built" build_program
 start_gateway

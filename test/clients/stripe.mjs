@@ -589,7 +589,7 @@ const forged = {
 const stricter = {
 	'a time of 13 digits': (c) => sign(c, { timestamp: Date.now() }),
 	'a fraction of a time': (c) => sign(c).replace(',', '.5,'),
-	'a time to come': (c) => sign(c, { timestamp: at(302) }),
+	'a time to come': (c) => sign(c, { timestamp: at(360) }),
 	'tomorrow': (c) => sign(c, { timestamp: at(day) }),
 	'a second time': (c) => `t=${at(-9)},${sign(c)}`,
 };

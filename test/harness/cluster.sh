@@ -34,10 +34,15 @@ bindir() {
 	"$PG_CONFIG" --bindir
 }
 
+# One that the system gives to nobody who calls, so that it is still free when
+# it is taken, and taken again.
 free_port() {
 	perl -MIO::Socket::INET -e '
-		print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1",
-			LocalPort => 0)->sockport'
+		my $port;
+		do { $port = 10_200 + int rand 22_000 }
+		  until IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1",
+			LocalPort => $port, ReuseAddr => 1);
+		print $port'
 }
 
 # cluster_make DIR DATABASES [SETTING]...

@@ -17,13 +17,15 @@ use JSON::PP;
 use Time::HiRes qw(time);
 
 our @EXPORT = qw($scratch $port $base $http start_mock stop_mock slurp control
-  stats ledger ask connection read_until rest_of png_size until_true);
+  stats ledger ask connection answers_of read_until rest_of png_size
+  until_true);
 
 our $scratch = tempdir(CLEANUP => 1);
 our ($port, $base);
-our $http = HTTP::Tiny->new(timeout => 10, max_redirect => 0);
+our $http = HTTP::Tiny->new(timeout => 60, max_redirect => 0);
 
 my $here = dirname(__FILE__);
+my $patience = 60;			# seconds, for what has to come
 my $pipe;
 
 # The mock, with more options; it ends when its standard input is closed.
@@ -49,7 +51,7 @@ sub stop_mock
 sub until_true
 {
 	my ($condition) = @_;
-	my $deadline = time + 10;
+	my $deadline = time + $patience;
 	until ($condition->())
 	{
 		return 0 if time > $deadline;
@@ -111,7 +113,7 @@ sub read_until
 {
 	my ($socket, $pattern) = @_;
 	my $all = '';
-	while ($all !~ $pattern && IO::Select->new($socket)->can_read(10))
+	while ($all !~ $pattern && IO::Select->new($socket)->can_read($patience))
 	{
 		last unless sysread $socket, my $part, 65536;
 		$all .= $part;
@@ -119,15 +121,39 @@ sub read_until
 	return $all;
 }
 
+# So many whole answers, on a connection that stays open.
+sub answers_of
+{
+	my ($socket, $count) = @_;
+	my @answers;
+
+	foreach (1 .. $count // 1)
+	{
+		my $head = '';
+		my $body = '';
+
+		# byte by byte: what comes after it is another one's
+		1 while $head !~ /\r\n\r\n$/
+		  && IO::Select->new($socket)->can_read($patience)
+		  && sysread $socket, $head, 1, length $head;
+		my ($length) = $head =~ /^content-length: (\d+)/mi;
+		1 while length $body < ($length // 0)
+		  && IO::Select->new($socket)->can_read($patience)
+		  && sysread $socket, $body, $length - length $body, length $body;
+		push @answers, $head . $body;
+	}
+	return @answers;
+}
+
 # What comes until the end, and how it ends: closed, reset or silent.
 sub rest_of
 {
-	my ($socket, $patience) = @_;
+	my ($socket, $wait) = @_;
 	my $all = '';
 	while (1)
 	{
 		return ($all, 'silent')
-		  unless IO::Select->new($socket)->can_read($patience // 5);
+		  unless IO::Select->new($socket)->can_read($wait // $patience);
 		my $n = sysread $socket, my $part, 65536;
 		return ($all, 'reset') unless defined $n;
 		return ($all, 'closed') if $n == 0;

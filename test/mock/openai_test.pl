@@ -196,7 +196,7 @@ is($events[2][1]{usage}{output_tokens}, 196 + 200, 'previews are paid');
 is(scalar(ledger()), 1, 'it is one call');
 
 my $socket = connection();
-my $body = encode_json({ model => $model, prompt => 'x [[mock pause=1000]]',
+my $body = encode_json({ model => $model, prompt => 'x [[mock pause=3000]]',
 		stream => $yes, partial_images => 1 });
 my $asked = time;
 print $socket "POST /v1/images/generations HTTP/1.1\r\nHost: mock\r\n"
@@ -207,7 +207,7 @@ my $text = read_until($socket, qr/\n\n\r\n$/);
 like($text, qr/partial_image/, 'a preview comes first');
 unlike($text, qr/completed/, 'and the picture does not');
 $text = read_until($socket, qr/\r\n0\r\n\r\n$/);
-ok(time - $asked >= 1, 'it comes later');
+ok(time - $asked >= 3, 'it comes later');
 like($text, qr/completed.*\r\n0\r\n\r\n$/s, 'to the end of the stream');
 
 @events = events_of(generate('x [[mock stream=error]]', stream => $yes,

@@ -1,6 +1,8 @@
 -- What a plan allows, which plan holds, when its periods run, and how often it
 -- lets a user ask in a minute.
 SET client_min_messages = error;
+-- a day may have 23 hours elsewhere
+SET timezone = 'UTC';
 \pset format unaligned
 \pset tuples_only on
 \set SHOW_CONTEXT never

@@ -10,18 +10,24 @@ SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;
 SET LOCAL jit = off;
 
--- Twenty users with 150 generations each, spread over two months.
+-- Twenty users with 74 generations each in every month that there is, whatever
+-- the day.
 INSERT INTO bambi.users (id, email)
 SELECT format('00000000-0000-7000-8000-0000000000%s',
               lpad(to_hex(160 + n), 2, '0'))::uuid,
        format('plans.%s@example.com', n)
   FROM generate_series(1, 20) n;
 INSERT INTO bambi.image_generations (id, user_id, model_id, prompt, status)
-SELECT overlay(bambi_uuid_floor(now() + n * interval '9 hours')::text
+SELECT overlay(bambi_uuid_floor(to_timestamp(right(m.relname, 7),
+                                             'YYYY_MM')::timestamp
+                                AT TIME ZONE 'UTC'
+                                + n * interval '9 hours')::text
                PLACING right(u.id::text, 12) FROM 25)::uuid,
        u.id, :sandbox, 'x', 'succeeded'
-  FROM bambi.users u, generate_series(1, 150) n
- WHERE u.email LIKE 'plans.%';
+  FROM bambi.users u, generate_series(1, 74) n,
+       pg_inherits JOIN pg_class m ON m.oid = inhrelid
+ WHERE u.email LIKE 'plans.%'
+   AND inhparent = 'bambi.image_generations'::regclass;
 INSERT INTO bambi.images (generation_id, user_id)
 SELECT id, user_id FROM bambi.image_generations WHERE prompt = 'x';
 SELECT id AS one FROM bambi.image_generations WHERE user_id = :a

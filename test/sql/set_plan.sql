@@ -1,6 +1,8 @@
 -- bambi_set_plan: a plan without a payment.
 \set SHOW_CONTEXT never
 SET client_min_messages = error;
+-- a day may have 23 hours elsewhere
+SET timezone = 'UTC';
 \pset format unaligned
 \pset tuples_only on
 \set ada '00000000-0000-7000-8000-00000005e71a'

@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $bambi =
-  BambiCluster->start('shutdown', conf => "bambi.shutdown_grace = '1s'\n");
+  BambiCluster->start('shutdown', conf => "bambi.shutdown_grace = '5s'\n");
 $bambi->sign_up('alice');
 $bambi->lift_quota;
 $bambi->add_key('alice');

@@ -10,7 +10,9 @@ use Test::More;
 my $bambi = BambiCluster->start('one_charge');
 $bambi->sign_up('alice');
 $bambi->lift_quota;
-$bambi->add_key('alice');
+
+# whose connection would be used again, too
+$bambi->checked($bambi->add_key('alice'));
 
 foreach my $round (1 .. 5)
 {

@@ -12,7 +12,7 @@ my $bambi = BambiCluster->start('original');
 $bambi->sign_up('alice');
 $bambi->sign_up('bob');
 $bambi->lift_quota;
-$bambi->add_key('alice');
+$bambi->checked($bambi->add_key('alice'));
 $bambi->wait_for_status($bambi->generate('alice', 'a fawn'), 'succeeded');
 $bambi->sql('SELECT bambi_rollup_usage(1)', 'SELECT bambi_refresh_reports()',
 	'SELECT bambi_pause()');

@@ -51,7 +51,7 @@ my $waiter = IPC::Run::start(
 	[
 		$bambi->node->installed_command('psql'), '-XAtq',
 		'-d', $bambi->node->connstr('bambi'), '-U', 'alice',
-		'-c', "SELECT status FROM bambi_wait('$id', '20 s')"
+		'-c', "SELECT status FROM bambi_wait('$id', '30 s')"
 	],
 	'<', \undef, '>', \$status, '2>', \$error);
 ok( $bambi->poll("SELECT EXISTS (SELECT FROM pg_stat_activity

@@ -167,6 +167,8 @@ like($error, qr/permission denied/, 'strangers are not told');
 
 # ---- credentials of AWS in the server's environment
 
+delete @ENV{qw(AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY)};
+
 sub complaint
 {
 	$bambi->node->restart;

@@ -7,7 +7,6 @@ use warnings;
 
 use BambiCluster;
 use Test::More;
-use Time::HiRes qw(time usleep);
 
 my $bambi = BambiCluster->start('hardships',
 	mock => [ '--picture-bytes', 4_000_000 ]);
@@ -28,19 +27,12 @@ sub wait_for_lock_timeout
 	return;
 }
 
-# Whether something comes true within some seconds.
+# Whether something comes true, with nobody's help.
 sub soon
 {
-	my ($query, $seconds, $database) = @_;
-	my $end = time + $seconds;
+	my ($query, $database) = @_;
 
-	while (time < $end)
-	{
-		return 1
-		  if $node->safe_psql($database // 'bambi', $query) eq 't';
-		usleep(50_000);
-	}
-	return 0;
+	return $node->poll_query_until($database // 'bambi', $query);
 }
 
 sub is_settled
@@ -80,10 +72,10 @@ my $operator = $bambi->session('postgres');
 $operator->query_safe("BEGIN; SELECT FROM bambi.users
 	WHERE id = '$bambi->{user}{alice}' FOR UPDATE");
 $bambi->mock('release');
-ok( soon("SELECT last_error LIKE '%lock timeout%' FROM bambi_status()", 10),
+ok( soon("SELECT last_error LIKE '%lock timeout%' FROM bambi_status()"),
 	'alice\'s answer cannot be settled');
 my $bobs = $bambi->generate('bob', 'a fawn', 'sandbox');
-ok(soon(is_settled($bobs, 'succeeded'), 10), 'bob\'s generation is served');
+ok(soon(is_settled($bobs, 'succeeded')), 'bob\'s generation is served');
 $operator->query_safe('ROLLBACK');
 $operator->quit;
 $bambi->wait_for_status($id, 'succeeded', 'and then alice\'s');
@@ -99,7 +91,7 @@ $bambi->kill9($bambi->courier_pid);
 wait_for_lock_timeout($length);
 $operator->query_safe('ROLLBACK');
 $operator->quit;
-ok( soon(is_settled($id, 'uncertain'), 10),
+ok( soon(is_settled($id, 'uncertain')),
 	'a claim is adopted although its table was locked');
 
 # ---- keepers of couriers that died
@@ -114,11 +106,11 @@ foreach my $round (1 .. 3)
 			return @now && $now[-1] != $courier;
 		});
 	$bobs = $bambi->generate('bob', 'a fawn', 'sandbox');
-	ok(soon(is_settled($bobs, 'succeeded'), 10), "courier $round works");
+	ok(soon(is_settled($bobs, 'succeeded')), "courier $round works");
 }
 my $worker = $bambi->worker_pid;
 my @zombies = grep {
-	my $stat = BambiCluster::slurp_stat($_);
+	my $stat = BambiProcesses::slurp_stat($_);
 	$stat && $stat->{parent} == $worker && $stat->{state} eq 'Z'
 } map { m{(\d+)$} } glob '/proc/[0-9]*';
 cmp_ok(scalar @zombies, '<=', 1, 'keepers are reaped');
@@ -134,7 +126,7 @@ terminate('worker', 'terminate');
 $bambi->mock('release');
 my $all = join ', ', map { "'$_'" } split /\n/, $ids;
 ok( soon("SELECT count(*) = $count FROM bambi.image_generations
-		WHERE status = 'succeeded' AND id IN ($all)", 60),
+		WHERE status = 'succeeded' AND id IN ($all)"),
 	'all of a large spool is adopted');
 $worker = $bambi->worker_pid;
 my ($peak) = PostgreSQL::Test::Utils::slurp_file("/proc/$worker/status") =~
@@ -153,20 +145,20 @@ foreach my $how (qw(terminate cancel))
 
 	$worker = $bambi->worker_pid;
 	terminate('launcher', $how);
-	ok( soon("SELECT EXISTS ($launcher AND pid <> $before)", 10),
+	ok( soon("SELECT EXISTS ($launcher AND pid <> $before)"),
 		"after $how there is another launcher");
 	ok( soon("SELECT s.worker = 'running' AND s.worker_pid <> $worker
-			FROM bambi_status() s", 20), 'which starts another worker');
+			FROM bambi_status() s"), 'which starts another worker');
 	is($bambi->sql($workers), 1, 'and there is no second one');
 }
 $bobs = $bambi->generate('bob', 'a fawn', 'sandbox');
-ok(soon(is_settled($bobs, 'succeeded'), 10), 'it works');
+ok(soon(is_settled($bobs, 'succeeded')), 'it works');
 
 # ---- a slot that was given back before another's
 
 $node->safe_psql('postgres', 'CREATE DATABASE second');
 set_databases('bambi, second');
-ok(soon("SELECT ($workers) = 2", 10), 'two workers');
+ok(soon("SELECT ($workers) = 2"), 'two workers');
 $node->safe_psql('second', $_)
   foreach 'CREATE EXTENSION bambi CASCADE', 'SELECT bambi_setup()';
 my $user = $node->safe_psql('second',
@@ -174,14 +166,14 @@ my $user = $node->safe_psql('second',
 my $session = $node->background_psql('second');
 $session->query_safe("SET bambi.user_id = '$user'");
 $id = $session->query_safe("SELECT bambi_generate('a fawn', 'sandbox')");
-ok(soon(is_settled($id, 'succeeded'), 10, 'second'), 'the second works');
+ok(soon(is_settled($id, 'succeeded'), 'second'), 'the second works');
 $node->safe_psql('postgres', 'DROP DATABASE bambi');
-ok(soon("SELECT ($workers) = 1", 10, 'second'), 'one worker');
+ok(soon("SELECT ($workers) = 1", 'second'), 'one worker');
 terminate('worker', 'terminate');
-ok( soon("SELECT s.worker = 'running' FROM bambi_status() s", 20, 'second'),
+ok( soon("SELECT s.worker = 'running' FROM bambi_status() s", 'second'),
 	'and another one');
 $id = $session->query_safe("SELECT bambi_generate('a fawn', 'sandbox')");
-ok( soon(is_settled($id, 'succeeded'), 10, 'second'),
+ok( soon(is_settled($id, 'succeeded'), 'second'),
 	'is woken by a session that was there before');
 $session->quit;
 
@@ -190,7 +182,7 @@ $session->quit;
 $node->append_conf('postgresql.conf', "bambi.courier_path = '/nowhere'");
 $node->restart;
 ok( soon("SELECT s.last_error LIKE '%cannot be executed%'
-		FROM bambi_status() s", 20, 'second'), 'a missing courier is told');
+		FROM bambi_status() s", 'second'), 'a missing courier is told');
 $session = $node->background_psql('second');
 $session->query_safe('BEGIN; LOCK TABLE bambi_internal.instance');
 $length = -s $node->logfile;

@@ -243,8 +243,7 @@ is($bambi->sql('SELECT count(*) FROM bambi.image_generations'),
 # ---- more bytes than there is memory for
 
 # so few at a time that those which wait would fill all places
-$bambi->node->append_conf('postgresql.conf', 'bambi.max_in_flight = 3');
-$bambi->node->reload;
+$bambi->set('bambi.max_in_flight' => 3);
 my $large = $bambi->bytea($png . "\0" x 700_000);
 $before = count_lines();
 my @ids = $bambi->edit('alice', '[[mock hold]] a large one',
@@ -276,10 +275,8 @@ $id = $bambi->edit('alice', 'of a worker that died',
 	images => [ bytes_of($png) ], mask => bytes_of($mask));
 my $worker = $bambi->wait_held('claim-committed');
 $before = count_lines();
-kill 'KILL', $worker;
+$bambi->kill9($worker);
 $bambi->release('claim-committed');
-$bambi->wait_until('the end of the worker',
-	sub { !$bambi->is_alive($worker) });
 $bambi->wait_for_server;
 $bambi->wait_for_status($id, 'succeeded', 'what was claimed is not lost');
 is_edit_of($before, 'after the death', $mask, $png);

@@ -41,7 +41,7 @@ sub progress_of
 
 # ---- one that is watched
 
-my $id = streamed('[[mock pause=1500]] a fawn in the making',
+my $id = streamed('[[mock pause=4000]] a fawn in the making',
 	partial_images => 2);
 my $edit = $bambi->edit(
 	'alice', '[[mock pause=1500]] a hat in the making',
@@ -140,7 +140,7 @@ foreach my $bad (qw(base64 not-a-picture huge-header-png))
 # ---- what a worker has begun, and another one ends
 
 my $has_preview = 'SELECT EXISTS (SELECT FROM bambi.previews)';
-$id = streamed('[[mock pause=1500]] a fawn over a restart', %two);
+$id = streamed('[[mock pause=4000]] a fawn over a restart', %two);
 ok($bambi->poll($has_preview), 'there is a preview');
 $bambi->node->restart;
 $bambi->wait_for_status($id, 'succeeded', 'it succeeds after a restart');

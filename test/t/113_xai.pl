@@ -127,8 +127,7 @@ $bambi->wait_for_status($id, 'uncertain',
 is($bambi->column_of($id, 'error_code'), 'courier_died', 'and says why');
 is(scalar $bambi->charges_of($id), 1, 'it is not sent again');
 
-$bambi->node->append_conf('postgresql.conf', "bambi.call_timeout = '2s'");
-$bambi->node->reload;
+$bambi->set('bambi.call_timeout' => '2s');
 $id = xai('[[mock pending=1000]] for ever', '{"deferred": true}');
 $bambi->wait_for_status($id, 'uncertain', 'one that takes too long, too');
 is($bambi->column_of($id, 'error_code'), 'timeout', 'for that reason');

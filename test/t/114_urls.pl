@@ -12,7 +12,7 @@ use Test::More;
 my $bambi = BambiCluster->start('urls', mock => ['--legacy'], conf => <<'CONF');
 bambi.max_response_bytes = '1MB'
 bambi.memory_budget = '4MB'
-bambi.call_timeout = '6s'
+bambi.call_timeout = '10s'
 CONF
 $bambi->sign_up($_) foreach qw(alice bob);
 $bambi->lift_quota;
@@ -106,6 +106,7 @@ $id = dall_e('a fawn afterwards');
 $bambi->wait_for_status($id, 'succeeded', 'afterwards all is well');
 
 # what has come waits in memory for what is still to come: 180 MB in all
+$bambi->set('bambi.call_timeout' => '5min');
 my @many = map {
 	dall_e("[[mock bytes=900000]] ten fawns, $_", '{"size": "256x256", "n": 10}')
 } 1 .. 20;

@@ -11,7 +11,7 @@ my ($budget, $largest) = (16, 16);	# MB
 my $bambi = BambiCluster->start('bad_answers', conf => <<"CONF");
 bambi.memory_budget = '${budget}MB'
 bambi.max_response_bytes = '${largest}MB'
-bambi.call_timeout = '15s'
+bambi.call_timeout = '25s'
 CONF
 $bambi->sign_up($_) foreach qw(alice bob);
 $bambi->lift_quota;

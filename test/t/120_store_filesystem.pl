@@ -73,15 +73,6 @@ sub hurry
 	return;
 }
 
-sub set
-{
-	my ($name, $value) = @_;
-
-	$bambi->sql("ALTER SYSTEM SET $name = '$value'",
-		'SELECT pg_reload_conf()');
-	return;
-}
-
 # ---- where a picture lies
 
 my $first = $bambi->draw('alice', 'a fawn');
@@ -270,7 +261,7 @@ $bambi->ledger_is_equal('each was paid for once');
 # ---- no directory at all
 
 my $calls = $bambi->mock_stats->{calls};
-set('bambi.store_directory', '');
+$bambi->set('bambi.store_directory' => '');
 $id = $bambi->generate('alice', 'a fawn that is not sent');
 ok( $bambi->poll("SELECT not_before > now() FROM bambi_internal.queue
 		WHERE id = '$id'"),
@@ -285,7 +276,7 @@ is($bambi->image_of($bambi->draw('alice', 'of a plan'), 'store'),
 	'database', 'the store of a plan comes first');
 $bambi->sql('UPDATE bambi.plans SET store = NULL');
 
-set('bambi.store_directory', $pictures);
+$bambi->set('bambi.store_directory' => $pictures);
 hurry();
 $bambi->wait_for_status($id, 'succeeded', 'with one, they go on');
 

@@ -38,7 +38,7 @@ $wire->bound('SELECT bambi_add_key($1, $2, $3)', 'openai', 'x' x 20, 'name');
 $wire->query("CALL keep_key('nothing-like-a-key', 'wrapped $_')")
   foreach 1 .. 3;
 $wire->close;
-$bambi->stop;
+$leaks->stop;
 my $log = $leaks->log_text;
 
 (my $withheld = $statements[1]) =~ s/sk-\d+/<withheld>/;

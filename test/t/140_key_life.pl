@@ -173,8 +173,7 @@ ok($bambi->poll("SELECT last_validated_at > now() - interval '1 day'
 	FROM bambi.api_configurations WHERE id = '$key'"),
 	'a key of which nothing was heard for a week is checked again');
 is(checks(), $before + 1, 'no other one is');
-$bambi->sql('ALTER SYSTEM SET bambi.key_validation_days = 0',
-	'SELECT pg_reload_conf()');
+$bambi->set('bambi.key_validation_days' => 0);
 
 # ---- a refused key
 

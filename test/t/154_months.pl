@@ -158,8 +158,11 @@ while (grep { $_->{run}->pumpable } @load)
 	insist("bambi_internal.ensure_months($ahead) = 0");
 	$made += $bambi->sql($months) - $before;
 
-	my $last = "date_trunc('month', now() AT TIME ZONE 'UTC')
-		+ $ahead * interval '1 month'";
+	my $last = $bambi->sql("SELECT to_timestamp(max(right(relname, 7)),
+			'YYYY_MM')::timestamp
+		FROM pg_inherits JOIN pg_class ON oid = inhrelid
+		WHERE inhparent = 'bambi.image_generations'::regclass");
+	$last = "timestamp '$last'";
 	insist("bambi_internal.detach_month('bambi.image_generations', $last)");
 	my $leaf = $bambi->sql("SELECT 'bambi.' ||
 		bambi_internal.month_name('bambi.image_generations', $last)");

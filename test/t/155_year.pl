@@ -59,7 +59,7 @@ my $succeeded = 0;
 foreach my $n (1 .. $months)
 {
 	# before and after the month ends, and when the worker has looked again
-	foreach my $seconds (-5, 5, 90_000)
+	foreach my $seconds (-60, 5, 90_000)
 	{
 		move_clock($bambi->sql("SELECT extract(epoch FROM
 			('$start'::timestamp + $n * interval '1 month'

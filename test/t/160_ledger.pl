@@ -8,8 +8,7 @@ use warnings;
 use BambiCluster;
 use Test::More;
 
-my $bambi =
-  BambiCluster->start('ledger', conf => "bambi.call_timeout = '5s'\n");
+my $bambi = BambiCluster->start('ledger');
 my $picture = $bambi->bytea($bambi->drawn({}));
 $bambi->sign_up($_) foreach qw(alice bob carol);
 $bambi->lift_quota;
@@ -35,6 +34,7 @@ my @uncertain = (
 	'[[mock bad=truncated times=1]]',
 	'[[mock bad=garbage times=1]]');
 my @checked = map { $bambi->add_key($_) } qw(alice bob);
+$bambi->checked($_) foreach @checked;
 my ($id, @ids);
 
 push @ids, map { $bambi->generate('alice', "$_ a fawn") } @fates, @uncertain;

@@ -12,7 +12,9 @@ use Test::More;
 my $bambi = BambiCluster->start('rollup');
 my $usage = BambiUsage->new($bambi);
 $bambi->sign_up($_) foreach qw(alice bob carol);
-$bambi->add_key($_) foreach qw(alice bob carol);
+
+# a check is an event, too
+$bambi->checked($bambi->add_key($_)) foreach qw(alice bob carol);
 
 # ---- four at a time, while others look
 
@@ -43,6 +45,9 @@ my ($looks, @seen, @moved) = '';
 my $of_alice = $bambi->sql_as('alice', $own);
 my $looking = $usage->psql('postgres', \$looks, $looker,
 	"SELECT current_setting('bambi_test.looks')");
+$bambi->poll("SELECT EXISTS (SELECT FROM pg_stat_activity
+	WHERE query LIKE 'DO %looks%' AND state = 'active'
+		AND pid <> pg_backend_pid())") or die 'nobody looks';
 my $alice = $usage->psql('alice', \$seen[0], ($own) x 50);
 my @rolling = map {
 	$moved[$_] = '';
@@ -90,7 +95,7 @@ foreach my $end (qw(ROLLBACK COMMIT))
 # ---- whoever is added up may be deleted at the same time
 
 $bambi->sign_up('dave');
-$bambi->add_key('dave');
+$bambi->checked($bambi->add_key('dave'));
 $bambi->generate('dave', 'a fawn', 'sandbox');
 $bambi->poll('SELECT NOT EXISTS (SELECT FROM bambi_internal.queue)');
 my $session = $bambi->session('postgres');

@@ -45,11 +45,13 @@ sub budget
 	return $bambi->sql_as($name, "SELECT $columns FROM bambi_budgets");
 }
 
+# One that does not begin anew, should a month end meanwhile.
 sub set_budget
 {
-	my ($name, $arguments) = @_;
+	my ($name, $amount, $more) = @_;
 
-	$bambi->sql_as($name, "SELECT bambi_set_budget($arguments)");
+	$bambi->sql_as($name, "SELECT bambi_set_budget($amount, 'USD', 'total'"
+		  . ($more // '') . ')');
 	return;
 }
 
@@ -110,8 +112,7 @@ set_budget('of_user', 0.92);
 race('of_user', 23);
 
 user('of_key');
-set_budget('of_key', "1.00, 'USD', 'total', (SELECT id
-	FROM bambi_configurations)");
+set_budget('of_key', 1.00, ', (SELECT id FROM bambi_configurations)');
 race('of_key', 25);
 
 user('of_plan');
@@ -203,7 +204,7 @@ set_budget('exact', 2.103455);
 my ($status, $rows, $error) = $bambi->try_as('exact',
 	"SELECT bambi_generate('x', '$model', '$four_cents')");
 like($error, qr/the budget is used up/, 'what lacks a millionth is refused');
-like($error, qr/2\.103455 USD a month: 2\.063456 are spent and 0\.040000/,
+like($error, qr/2\.103455 USD in all: 2\.063456 are spent and 0\.040000/,
 	'with the numbers');
 my $dear = 30_000_000_000;
 set_budget('exact', 3);

@@ -13,7 +13,8 @@ $bambi->lift_quota;
 # elsewhere than at home models are offered that the provider has retired
 $bambi->point_to_mock(qw(openai google xai));
 $bambi->sign_up('ada');
-$bambi->add_key('ada', undef, $_) foreach qw(openai google xai);
+$bambi->checked($bambi->add_key('ada', undef, $_))
+  foreach qw(openai google xai);
 
 # ---- every row of prices.json that has an amount
 

@@ -184,7 +184,7 @@ all_is_true('alone again');
 # ---- switched off and on, with a transaction that has seen neither
 
 my $session = $bambi->session('postgres');
-$bambi->sql("ALTER SYSTEM SET bambi.redis_url = ''", 'SELECT pg_reload_conf()');
+$bambi->set('bambi.redis_url' => '');
 is_away('switched off');
 change_bob();
 $session->query_safe("BEGIN; UPDATE bambi.users SET usage_count = 77,

@@ -45,8 +45,7 @@ sub is_refused
 {
 	my ($says, $why, %with) = @_;
 
-	$bambi->sql("ALTER SYSTEM SET bambi.redis_url = ''",
-		'SELECT pg_reload_conf()');
+	$bambi->set('bambi.redis_url' => '');
 	$bambi->poll('SELECT NOT bambi_internal.cache_is_on()');
 	$redis->connect_to($bambi, %good, %with);
 	ok( $bambi->poll("SELECT last_error ~ '$why' FROM bambi_status()"),

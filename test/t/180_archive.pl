@@ -34,15 +34,6 @@ my $bytes;
 my $usage = 'usage_events';
 my $content = 'image_generations';
 
-sub set
-{
-	my ($name, $value) = @_;
-
-	$bambi->sql("ALTER SYSTEM SET $name = '$value'",
-		'SELECT pg_reload_conf()');
-	return;
-}
-
 sub objects { return grep { !/\.json / } $archive->files($stored) }
 
 # ---- what it waits for
@@ -55,7 +46,7 @@ ok( $bambi->poll("SELECT state = 'waiting' AND last_error LIKE
 	'without an archive, a month past its time waits');
 $bambi->sql("UPDATE bambi.image_generations SET held_reason = 'a test',
 	status = 'held' WHERE id = (SELECT id FROM made ORDER BY id LIMIT 1)");
-set('bambi.archive_store', 'filesystem');
+$bambi->set('bambi.archive_store' => 'filesystem');
 ok( $bambi->poll("SELECT last_error LIKE '%has to decide%'
 		FROM bambi_archives WHERE table_name = '$content'"),
 	'and so it does while a generation of it is held');
@@ -129,14 +120,22 @@ is($bambi->sql("SELECT count(*) FROM made_pictures p
 
 # ---- while it leaves
 
+# From commit to commit, and no further: who is held there goes on only when
+# its state has been looked at.
+sub step_until_removing
+{
+	until ($archive->state_of($content) eq 'removing')
+	{
+		$bambi->step('archive-step-committed');
+		$bambi->wait_held('archive-step-committed');
+	}
+	return;
+}
+
 $bambi->hold('archive-step-committed');
 $archive->ask_off($content);
 $bambi->wait_held('archive-step-committed');
-my $state;
-until (($state = $archive->state_of($content)) eq 'removing')
-{
-	$bambi->step('archive-step-committed');
-}
+step_until_removing();
 my (undef, undef, $error) = $bambi->try_as('postgres',
 	"UPDATE bambi.image_generations SET error_message = 'too late'
 		WHERE id = '$changed'");
@@ -158,8 +157,7 @@ unlink("$pictures/$mislaid") or die "$mislaid: $!";
 $bambi->hold('archive-step-committed');
 $archive->ask_off($content);
 $bambi->wait_held('archive-step-committed');
-$bambi->step('archive-step-committed')
-  until $archive->state_of($content) eq 'removing';
+step_until_removing();
 $archive->write_file("$pictures/$mislaid", $bytes);
 $bambi->release('archive-step-committed');
 ok($archive->wait_for('archived', $content),

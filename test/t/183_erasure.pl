@@ -142,13 +142,8 @@ as_all(\@users, sub { return 'SELECT bambi_set_budget(1000);' });
 
 # ---- and what is in the archive
 
+$archive->make_month;
 $bambi->sql(
-	"DO \$\$ BEGIN
-		FOR attempt IN 1 .. 100 LOOP
-			EXIT WHEN (SELECT bool_and(bambi_internal.make_month(parent,
-				'$BambiArchive::month-01', settings))
-				FROM bambi_internal.monthly_tables());
-		END LOOP; END\$\$",
 	"CREATE TABLE made AS
 	 SELECT u.id AS user_id, u.auth_provider_id AS word,
 			(substr(bambi_uuid_floor('$BambiArchive::month-10')::text, 1, 15)
@@ -305,13 +300,16 @@ $bambi->mock('release');
 foreach my $round (1 .. 2)
 {
 	my $point = $round == 1 ? 'erase-committed' : 'errands-before-commit';
-	my $done = $bambi->sql("SELECT count(*) FROM bambi.erasure_requests
-		WHERE state = 'done'");
 
-	last if $done == @gone;
 	$bambi->hold($point);
-	$bambi->kill9($bambi->wait_held($point));
+	my $pid = $bambi->held_or($point, sub {
+			return $bambi->sql("SELECT count(*) FROM bambi.erasure_requests
+				WHERE state = 'done'") == @gone;
+		});
+
+	$bambi->kill9($pid) if $pid;
 	$bambi->release($point);
+	last unless $pid;
 	$bambi->wait_for_server;
 	$counted{kills}++;
 }

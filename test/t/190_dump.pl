@@ -17,7 +17,7 @@ my $bambi = BambiCluster->start('original');
 my $node = $bambi->node;
 $bambi->sign_up($_) foreach qw(alice bob);
 $bambi->lift_quota;
-$bambi->add_key('alice');
+$bambi->checked($bambi->add_key('alice'));
 $bambi->wait_for_status($bambi->generate('alice', 'a fawn'), 'succeeded');
 
 # ---- two years

@@ -50,7 +50,7 @@ foreach my $round (1 .. $rounds)
 	}
 	elsif ($pid)
 	{
-		kill 'KILL', $pid;
+		$bambi->kill9($pid);
 	}
 	$kills++;
 	foreach my $run (@rolling, $asking, $refreshing)
@@ -62,6 +62,7 @@ foreach my $round (1 .. $rounds)
 }
 $bambi->poll('SELECT NOT EXISTS (SELECT FROM bambi_internal.queue)');
 $usage->holds('after all of it');
+$usage->book(500);
 cmp_ok($bambi->sql('SELECT bambi_rollup_usage()'), '>', 0,
 	'the rest is added up');
 is($usage->fresh, 0, 'and nothing is left');

@@ -38,6 +38,19 @@ sub manifest { return "$_[1]/$month/manifest.json" }
 
 # ---- the month
 
+# In all tables that have months.
+sub make_month
+{
+	my ($self) = @_;
+
+	$self->{bambi}->poll("SELECT bool_and(
+			bambi_internal.has_month(parent, '$month-01')
+			OR bambi_internal.make_month(parent, '$month-01', settings))
+		FROM bambi_internal.monthly_tables()")
+	  or croak 'the month cannot be made';
+	return;
+}
+
 # Rows of each table for each of the users, evenly over the month; every third
 # picture is in the image store, the others in the database.
 sub fill
@@ -46,11 +59,7 @@ sub fill
 	my $bambi = $self->{bambi};
 	my $users = join ', ', map { "'$bambi->{user}{$_}'" } @{ $with{users} };
 
-	$bambi->sql("DO \$\$ BEGIN
-		FOR attempt IN 1 .. 100 LOOP
-			EXIT WHEN (SELECT bool_and(bambi_internal.make_month(parent,
-				'$month-01', settings)) FROM bambi_internal.monthly_tables());
-		END LOOP; END\$\$");
+	$self->make_month;
 	$bambi->sql(
 		"CREATE TABLE IF NOT EXISTS made AS
 		 SELECT u.id AS user_id, n,

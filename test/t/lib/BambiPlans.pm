@@ -157,7 +157,8 @@ sub explained
 			@run = ();
 			while ($log =~ /  plan:\n((?:\t.*\n)+)/g)
 			{
-				my $said = decode_json($1 =~ s/^\t//mgr);
+				# the end of it may not be written yet
+				my $said = eval { decode_json($1 =~ s/^\t//mgr) } or next;
 				push @run,
 				  [ $said->{'Query Text'}, $self->of_plan($said->{Plan}) ];
 			}

@@ -170,11 +170,7 @@ sub set_places
 {
 	my ($self, $places) = @_;
 
-	$self->{bambi}->sql("ALTER SYSTEM SET bambi.max_in_flight = $places",
-		'SELECT pg_reload_conf()');
-	$self->{bambi}->poll("SELECT setting = '$places' FROM pg_settings
-		WHERE name = 'bambi.max_in_flight'")
-	  or croak 'the setting is not read';
+	$self->{bambi}->set('bambi.max_in_flight' => $places);
 	return;
 }
 

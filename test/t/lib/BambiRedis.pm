@@ -212,10 +212,7 @@ sub connect_to
 		redis_networks => '127.0.0.1/32',
 		%with);
 
-	$bambi->sql(
-		(map { "ALTER SYSTEM SET bambi.$_ = '$settings{$_}'" }
-			  sort keys %settings),
-		'SELECT pg_reload_conf()');
+	$bambi->set(map { ("bambi.$_" => $settings{$_}) } keys %settings);
 	return;
 }
 

@@ -4,7 +4,7 @@
 #
 #	my $rotation = BambiRotation->new($bambi, keys => 600);
 #	$rotation->new_master_key;
-#	my $kills = $rotation->kill_until_done(6);
+#	$rotation->kill_until_done(6);
 #	is($rotation->lost, 0, ...);
 #
 # Key n of a user is sk-test-USER-n, and its configuration is called USER-n, so
@@ -21,6 +21,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
 
 my $users = 4;
+my $batch = 32;			# keys that are sealed in one transaction, at most
 
 # Users and their keys, sealed by two sessions at a time.
 sub new
@@ -122,42 +123,61 @@ sub work
 	} @{ $self->{users} };
 }
 
-# Kills -9 a worker, a courier, a session that works, one after the other,
-# evenly over the time that sealing takes.  How many there were.
+# A worker, a courier, a session that works, one after the other; of a worker
+# the one that is held.  None if no session works any more.
+sub victim
+{
+	my ($self, $number, $worker) = @_;
+	my $bambi = $self->{bambi};
+
+	return $worker if $number % 3 == 0;
+	return $bambi->courier_pid if $number % 3 == 1;
+	return $bambi->sql("SELECT pid FROM pg_stat_activity
+		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+		LIMIT 1");
+}
+
+# Kills so many of them with -9, evenly over the keys that are sealed, and waits
+# for the end.  The worker is held at each batch, so that it is not through
+# before.
 sub kill_until_done
 {
 	my ($self, $wanted) = @_;
 	my $bambi = $self->{bambi};
-	my $total = $self->{keys};
+	my $point = 'reseal-before-commit';
 	my $kills = 0;
-	my @victims = (
-		sub { return $bambi->worker_pid },
-		sub { return $bambi->courier_pid },
-		sub { return $bambi->sql("SELECT pid FROM pg_stat_activity
-				WHERE backend_type = 'client backend'
-					AND pid <> pg_backend_pid() LIMIT 1")
-		});
 
-	while ((my $behind = $self->behind) > 0)
+	$bambi->hold($point);
+	while ($kills < $wanted)
 	{
-		my @runs = $self->work;
+		my $worker = $bambi->wait_held($point);
+		my $sealed = $self->{keys} - $self->behind;
+		my $due = $self->{keys} * $kills / ($wanted + 1);
 
-		if ($kills < $wanted
-			&& $total - $behind >= $total * $kills / ($wanted + 1))
+		foreach (1 .. ($due - $sealed) / $batch)
 		{
-			my $pid = $victims[ $kills % @victims ]->();
+			$bambi->step($point);
+			$worker = $bambi->wait_held($point);
+		}
+		my @runs = $self->work;
+		my $pid = $self->victim($kills, $worker);
 
-			if ($pid)
-			{
-				$bambi->kill9($pid);
-				$kills++;
-			}
+		if ($pid)
+		{
+			$bambi->kill9($pid);
+			$kills++;
 		}
 		$_->finish foreach @runs;
 		$bambi->bring_back;
+		$bambi->step($point);
+	}
+	$bambi->release($point);
+	while ($self->behind > 0)
+	{
+		$_->finish foreach $self->work;
 		usleep(200_000);
 	}
-	return $kills;
+	return;
 }
 
 # Until nothing waits or runs.
