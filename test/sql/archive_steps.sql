@@ -167,8 +167,14 @@ SELECT pg_temp.ask_back();
 SELECT pg_temp.run();
 SELECT pg_temp.look() = :'before' AS is_equal;
 
+-- a picture that is kept where it is is not erased there
+INSERT INTO bambi.images (id, generation_id, user_id, store, storage_path)
+VALUES (:b, :'h', :b, 's3', 'there/1.png');
+SELECT pg_temp.look() AS before \gset
 SELECT pg_temp.send_off('image_generations');
+UPDATE bambi.archives SET pictures = 'reference';
 SELECT pg_temp.run();
+SELECT count(*) FROM bambi_internal.outbox WHERE user_id = :b;
 SELECT pg_temp.ask_back();
 SELECT pg_temp.run('EXISTS (SELECT FROM bambi_internal.archive_objects
                              WHERE kind = ''lines'' AND state = ''loaded'')');
@@ -177,8 +183,20 @@ DELETE FROM stored WHERE name LIKE '%/inputs/%';
 SELECT pg_temp.run() ~ '^restoring: .*/inputs/.*: it is not there$' AS fails;
 SELECT count(*) FROM bambi.image_generations WHERE id IN (:'g', :'h');
 SELECT bambi_cancel_restore('image_generations/2011-02/manifest.json');
+-- not while the courier is about something of it, whose answer is ignored
+SELECT again_ms
+  FROM bambi_internal.archive_step('{image_generations/2011-02/inputs/x}');
+SELECT errand
+  FROM bambi.archives a,
+       bambi_internal.archive_answer(
+           jsonb_build_object('archive', a.id, 'do', 'load_picture',
+                              'name', 'x'),
+           false, '{"error": "late", "is_absent": true}', NULL);
+SELECT state, last_error FROM bambi_archives;
+SELECT count(*) FROM bambi.image_generations WHERE id IN (:'g', :'h');
 SELECT pg_temp.run();
-SELECT count(*) FROM bambi.images WHERE id = :a;
+SELECT count(*) FROM bambi.images WHERE id IN (:a, :b);
+SELECT count(*) FROM bambi_internal.outbox WHERE user_id = :b;
 SELECT to_regclass('bambi.image_generations_2011_02') IS NULL AS is_gone;
 SELECT kind, state FROM bambi_internal.archive_objects;
 INSERT INTO stored TABLE lost;

@@ -196,6 +196,10 @@ isnt($bambi->sql($budgets), $less, 'a month from elsewhere costs, too');
 cancel($usage);
 ok($archive->wait_for('failed', $usage), 'it is given up');
 is($bambi->sql($budgets), $less, 'with its costs');
+is( $bambi->sql('SELECT count(*) FROM bambi_internal.carried_costs
+		WHERE archive_id NOT IN (SELECT archive_id
+			FROM bambi_internal.carried_months)'),
+	0, 'of which nothing is left');
 find_again($name);
 ok($archive->bring_back, 'and restored another time');
 is($archive->look, $before, 'as it was');
