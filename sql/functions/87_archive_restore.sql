@@ -18,12 +18,13 @@ BEGIN
        SET state = CASE WHEN r.archived_at IS NULL THEN 'failed'
                         ELSE 'archived' END,
            last_error = reason, attempts = 0, not_before = NULL,
-           is_planned = true, updated_at = now()
+           is_planned = true, rows_left_out = 0, updated_at = now()
      WHERE r.id = archive;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.archive_give_up(uuid, text) IS
-    'What was to be restored cannot be: nothing of it was.';
+    'What was to be restored cannot be, or is not to be: nothing of it is '
+    'there.';
 
 -- is_planned: whether the manifest has been read.
 CREATE FUNCTION bambi_internal.archive_read_manifest(
@@ -145,6 +146,18 @@ BEGIN
            OR EXISTS (SELECT FROM bambi_internal.archive_files(lines) AS f
                        WHERE NOT starts_with(f.object, o.place)) THEN
             RETURN 'object "' || o.name || '" has what is not of this month';
+        END IF;
+        -- who is erased, and what is removed again, is found by these bounds
+        IF EXISTS (SELECT FROM unnest(lines) AS l (line)
+                    CROSS JOIN LATERAL (
+                          SELECT coalesce((l.line -> 'row' ->> 'user_id')::uuid,
+                                          '00000000-0000-0000-0000-000000000000'
+                                         ) AS user_id,
+                                 (l.line -> 'row' ->> 'id')::uuid AS id) AS r
+                    WHERE r.user_id NOT BETWEEN o.first_user AND o.last_user
+                       OR r.id NOT BETWEEN o.first_id AND o.last_id) THEN
+            RETURN 'object "' || o.name || '" has rows that are out of its '
+                   'bounds in the manifest';
         END IF;
         IF EXISTS (SELECT FROM unnest(lines) AS l (line)
                     WHERE l.line -> 'images' IS NOT NULL

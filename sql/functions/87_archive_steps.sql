@@ -282,8 +282,7 @@ BEGIN
     SELECT bambi_internal.archive_leaf(a.table_name, a.month) AS leaf,
            bambi_internal.archive_range(c.first_user, c.last_user,
                                         c.first_id, c.last_id) AS range,
-           a.ends_as = 'archive' AND a.pictures = 'reference'
-               AS keeps_pictures
+           a.ends_as
       INTO o
       FROM bambi_internal.archive_objects AS c
       JOIN bambi.archives AS a ON a.id = c.archive_id
@@ -296,17 +295,16 @@ BEGIN
                        o.range) INTO is_left;
         RETURN CASE WHEN is_left THEN -1 ELSE 0 END;
     END IF;
-    -- an image without a place leaves no errand to erase it
-    IF o.keeps_pictures THEN
-        UPDATE bambi.images AS i SET storage_path = NULL
-         WHERE i.generation_id = ANY (ids) AND i.storage_path IS NOT NULL;
-    ELSE
-        -- what its store did not have, it may have again: a disk was not there
+    -- An image without a place leaves no errand to erase it: of what is kept
+    -- by reference, and of what its store did not have, since it may have it
+    -- again, as with a disk that was not there.
+    IF o.ends_as = 'archive' THEN
         UPDATE bambi.images AS i SET storage_path = NULL
          WHERE i.generation_id = ANY (ids) AND i.storage_path IS NOT NULL
-           AND EXISTS (SELECT FROM bambi_internal.archive_objects AS p
-                        WHERE p.item_id = i.id AND p.kind = 'picture'
-                          AND p.object_id = object AND p.state = 'absent');
+           AND NOT EXISTS (
+               SELECT FROM bambi_internal.archive_objects AS p
+                WHERE p.item_id = i.id AND p.kind = 'picture'
+                  AND p.object_id = object AND p.state <> 'absent');
     END IF;
     DELETE FROM bambi.images AS i WHERE i.generation_id = ANY (ids);
     EXECUTE format('DELETE FROM %s t WHERE t.id = ANY ($1)', o.leaf)
@@ -350,6 +348,25 @@ $$;
 COMMENT ON FUNCTION bambi_internal.archive_carry_costs(uuid) IS
     'Sums a chunk of usage_events up, for when its rows are gone.';
 
+CREATE FUNCTION bambi_internal.archive_drop_month(
+    table_name text, month date)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT bambi_internal.detach_month(('bambi.' || table_name)::regclass,
+                                       month) THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('DROP TABLE %s',
+                   bambi_internal.archive_leaf(table_name, month));
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.archive_drop_month(text, date) IS
+    'Detaches and drops a month. False if a lock was not to be had at once.';
+
 CREATE FUNCTION bambi_internal.archive_leave(archive uuid)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -359,12 +376,9 @@ DECLARE
     a record;
 BEGIN
     SELECT * INTO a FROM bambi.archives AS r WHERE r.id = archive;
-    IF NOT bambi_internal.detach_month(('bambi.' || a.table_name)::regclass,
-                                       a.month) THEN
+    IF NOT bambi_internal.archive_drop_month(a.table_name, a.month) THEN
         RETURN false;
     END IF;
-    EXECUTE format('DROP TABLE %s',
-                   bambi_internal.archive_leaf(a.table_name, a.month));
     IF a.table_name = 'usage_events' THEN
         INSERT INTO bambi_internal.carried_months (archive_id)
         VALUES (archive) ON CONFLICT DO NOTHING;
@@ -386,8 +400,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.archive_leave(uuid) IS
-    'Detaches and drops a month whose rows are archived. False if a lock was '
-    'not to be had at once.';
+    'Drops a month whose rows are archived. False if a lock was not to be had '
+    'at once.';
 
 CREATE FUNCTION bambi_internal.archive_remove_next(archive uuid)
 RETURNS integer

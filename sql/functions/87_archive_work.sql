@@ -105,6 +105,8 @@ BEGIN
     WHEN 'restoring' THEN
         SELECT * INTO task, errand, again_ms
           FROM bambi_internal.archive_restore_next(archive, busy);
+    WHEN 'cancelling' THEN
+        again_ms := bambi_internal.archive_cancel_next(archive, busy);
     ELSE
         SELECT * INTO task, errand, payload, again_ms
           FROM bambi_internal.archive_rewrite_next(archive, busy);
@@ -152,7 +154,7 @@ BEGIN
                     * 1000)::integer AS put_off_ms
           FROM bambi.archives AS r
          WHERE r.state IN ('waiting', 'writing', 'verified', 'removing',
-                           'restoring')
+                           'restoring', 'cancelling')
             OR r.is_stale
             OR EXISTS (SELECT FROM bambi_internal.archive_objects AS o
                         WHERE o.archive_id = r.id AND o.state = 'superseded')
@@ -330,11 +332,12 @@ AS $$
 DECLARE
     archive CONSTANT uuid := (done_task ->> 'archive')::uuid;
     object  CONSTANT uuid := (done_task ->> 'object')::uuid;
+    now_in  text;
 BEGIN
-    -- one that is locked is asked again
-    PERFORM FROM bambi.archives AS r WHERE r.id = archive
-        FOR NO KEY UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
+    SELECT r.state INTO now_in FROM bambi.archives AS r WHERE r.id = archive
+       FOR NO KEY UPDATE SKIP LOCKED;
+    -- one that is locked is asked again; what is cancelled asks nothing
+    IF now_in IS NULL OR now_in = 'cancelling' THEN
         RETURN;
     ELSIF NOT is_done THEN
         PERFORM bambi_internal.archive_refused(done_task, answer);
@@ -438,7 +441,7 @@ BEGIN
            state = CASE WHEN r.state IN ('restored', 'deleted', 'failed')
                         THEN 'waiting' ELSE r.state END
     RETURNING r.state INTO now_in;
-    IF now_in = 'restoring' THEN
+    IF now_in IN ('restoring', 'cancelling') THEN
         RAISE EXCEPTION 'month is being restored'
             USING ERRCODE = 'PT409', HINT = 'See bambi_archives.';
     ELSIF now_in = 'archived' THEN

@@ -43,7 +43,8 @@ CREATE TABLE IF NOT EXISTS bambi.archives (
     CONSTRAINT month_begins_on_the_first CHECK (extract(day FROM month) = 1),
     CONSTRAINT archive_state_is_known CHECK
         (state IN ('waiting', 'writing', 'verified', 'removing', 'archived',
-                   'deleted', 'restoring', 'restored', 'failed')),
+                   'deleted', 'restoring', 'restored', 'cancelling',
+                   'failed')),
     CONSTRAINT archive_end_is_known CHECK (ends_as IN ('archive', 'delete')),
     CONSTRAINT archived_pictures_are_known CHECK
         (pictures IN ('reference', 'copy'))
@@ -60,7 +61,8 @@ COMMENT ON COLUMN bambi.archives.month IS
 COMMENT ON COLUMN bambi.archives.state IS
     'waiting (last_error says what for), writing, verified (all was read '
     'back), removing, archived, deleted (ends_as was delete), restoring, '
-    'restored, failed (nothing of it could be restored).';
+    'restored, cancelling (what was brought back goes again), failed (nothing '
+    'of it could be restored).';
 COMMENT ON COLUMN bambi.archives.ends_as IS
     'As in retention_policies when it began: archive or delete.';
 COMMENT ON COLUMN bambi.archives.pictures IS
@@ -401,7 +403,7 @@ COMMENT ON COLUMN @extschema@.bambi_archives.month IS
     'First day of the month (UTC).';
 COMMENT ON COLUMN @extschema@.bambi_archives.state IS
     'waiting, writing, verified, removing, archived, deleted, restoring, '
-    'restored or failed.';
+    'restored, cancelling or failed.';
 COMMENT ON COLUMN @extschema@.bambi_archives.ends_as IS
     'archive or delete.';
 COMMENT ON COLUMN @extschema@.bambi_archives.pictures IS

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 #
 # s3.sh
-#	Pictures go into a bucket and come out again where somebody else checks
-#	every signature: Versity's S3 gateway.
+#	Pictures, and a whole month of an archive, go into a bucket and come out
+#	again where somebody else checks every signature: Versity's S3 gateway.
 #
-# Prints TAP.  SCRATCH is a folder of its own; PEERS outlives it, and there the
+# Installs bambi, and runs it in a cluster of its own.  Prints TAP.  SCRATCH is a folder of its own; PEERS outlives it, and there the
 # gateway is built once, with the Go that is installed or, where that is too
 # old for it, one from PyPI.
 
@@ -51,14 +51,23 @@ build_program() {
 	make -s -C test/clients build/store >&2
 }
 
+# As the user who runs the server, who looks at what lies in its buckets.
 start_gateway() {
-	mkdir -p "$SCRATCH/root/pictures" "$SCRATCH/root/attic"
-	"$gateway" --port "127.0.0.1:$port" --access "$access" \
-		--secret "$secret" --region "$region" \
+	install -m 755 "$gateway" "$SCRATCH/gateway"
+	install -d -o "$(server_user)" "$SCRATCH/root"
+	as_server mkdir "$SCRATCH/root/pictures" "$SCRATCH/root/attic"
+	as_server sh -c 'echo $$ >"$1/root/pid" && shift && exec "$@"' sh \
+		"$SCRATCH" "$SCRATCH/gateway" --port "127.0.0.1:$port" \
+		--access "$access" --secret "$secret" --region "$region" \
 		--virtual-domain "localhost:$port" --quiet \
 		posix "$SCRATCH/root" >"$SCRATCH/gateway.log" 2>&1 &
-	gateway_pid=$!
-	trap 'kill "$gateway_pid" 2>/dev/null || true' EXIT
+	gateway_job=$!
+	trap stop_gateway EXIT
+}
+
+stop_gateway() {
+	kill "$(cat "$SCRATCH/root/pid")" 2>/dev/null || true
+	wait "$gateway_job" 2>/dev/null || true
 }
 
 answers() {
@@ -194,6 +203,15 @@ try_archive() {
 		fails "bad_request: the file is not in the archive" fetch "$name"
 }
 
+# A month of rows and pictures, in TAP of its own.
+try_month() {
+	test/harness/check.sh --group build "$SCRATCH" >"$SCRATCH/build.log" 2>&1 ||
+		{ tail -n 20 "$SCRATCH/build.log"; return 1; }
+	S3_ENDPOINT=http://127.0.0.1:$port S3_REGION=$region S3_ACCESS=$access \
+		S3_SECRET=$secret S3_ROOT=$SCRATCH/root \
+		test/harness/check.sh --group archive_s3 "$SCRATCH"
+}
+
 touch "$SCRATCH/said"
 port=$(free_port)
 check "the gateway is built" build_gateway
@@ -255,8 +273,8 @@ check "what is not public needs an operator's word" \
 	fails "store_down: the address of the image store is neither public nor \
 in bambi.store_networks" put "$SCRATCH/picture.png"
 configure
-kill "$gateway_pid"
-wait "$gateway_pid" 2>/dev/null || true
+try_month || bad=$((bad + 1))
+stop_gateway
 check "a gateway that is down is waited for" \
 	fails "store_down: the image store could not be reached" \
 	put "$SCRATCH/picture.png"

@@ -139,7 +139,7 @@ run_perl() {
 	shift
 	mkdir "$dir"
 	tar -c test/t test/torture test/fixtures test/mock/bambi-mock \
-		test/clients/certificates.pl | tar -x -C "$dir"
+		test/clients/*.pl | tar -x -C "$dir"
 	if [ "$(id -u)" = 0 ]
 	then
 		chown -R postgres: "$dir"
@@ -180,6 +180,11 @@ group_torture() {
 group_whole() {
 	set_sizes whole
 	run_perl whole "$(whole_files)"
+}
+
+# Likewise, with the server that it says.
+group_archive_s3() {
+	run_perl archive_s3 test/clients/archive_s3.pl
 }
 
 # Seconds that a group may take.

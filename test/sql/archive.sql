@@ -12,7 +12,7 @@ SELECT r.role, f.name,
        has_function_privilege(r.role, f.name, 'EXECUTE') AS may
   FROM unnest('{bambi_user, bambi_service, bambi_admin}'::text[]) r (role),
        unnest('{"bambi_archive_month(text, date)",
-                bambi_restore_archive(text),
+                bambi_restore_archive(text), bambi_cancel_restore(text),
                 bambi_internal.erase_from_archives(uuid)}'::text[]) f (name)
  WHERE has_function_privilege(r.role, f.name, 'EXECUTE');
 SELECT count(*) AS for_others
@@ -24,6 +24,7 @@ BEGIN;
 SET LOCAL ROLE bambi_user;
 SELECT bambi_archive_month('image_generations', '2024-05-01');
 SELECT bambi_restore_archive('image_generations/2024-05/manifest.json');
+SELECT bambi_cancel_restore('image_generations/2024-05/manifest.json');
 SELECT * FROM bambi_archives;
 SELECT * FROM bambi.archives;
 SELECT * FROM bambi_internal.archive_objects;
@@ -53,6 +54,9 @@ SELECT bambi_restore_archive('../usage_events/2024-05/manifest.json');
 SELECT bambi_restore_archive('usage_events/2024-05/000001-1.jsonl.zst');
 -- no archive is set here
 SELECT bambi_restore_archive('usage_events/2024-05/manifest.json');
+\echo :SQLSTATE
+SELECT bambi_cancel_restore(NULL);
+SELECT bambi_cancel_restore('usage_events/2024-05/manifest.json');
 \echo :SQLSTATE
 SELECT count(*) FROM bambi_archives;
 ROLLBACK;
@@ -88,6 +92,9 @@ UPDATE bambi.archives SET state = 'archived';
 SELECT bambi_archive_month('change_log', '2011-02-17');
 \echo :SQLSTATE
 SELECT state FROM bambi_archives;
+-- nor one whose way back is being cancelled
+UPDATE bambi.archives SET state = 'cancelling';
+SELECT bambi_archive_month('change_log', '2011-02-17');
 ROLLBACK;
 
 -- Changes are noted while a month is written, and refused while it leaves.
@@ -243,6 +250,9 @@ SELECT jsonb_build_object(
 SELECT pg_temp.checked(jsonb_set(
     :'l', '{row,id}', to_jsonb(bambi_uuid_floor('2011-03-01 00:00Z'))));
 SELECT pg_temp.checked(:'l'::jsonb #- '{row,id}');
+SELECT pg_temp.checked(jsonb_set(
+    :'l', '{row,user_id}', '"00000000-0000-7000-8000-0000000000a2"'));
+SELECT pg_temp.checked(:'l'::jsonb #- '{row,user_id}');
 SELECT pg_temp.checked(jsonb_set(
     :'l', '{images,0,object}',
     '"image_generations/2011-03/pictures/a.png"'));

@@ -52,27 +52,10 @@ ok( $bambi->poll("SELECT last_error LIKE '%has to decide%'
 	'and so it does while a generation of it is held');
 $bambi->sql("UPDATE bambi.image_generations SET held_reason = NULL,
 	status = 'succeeded' WHERE held_reason IS NOT NULL");
-my $before = $archive->look;
 
 # ---- there and back
 
-ok($archive->send_off, 'all tables of a month are archived')
-  || diag($bambi->sql('TABLE bambi_archives'));
-is($bambi->sql("SELECT count(*) FROM bambi.image_generations
-		WHERE id IN (SELECT id FROM made)"), 0, 'the rows are gone');
-is( $bambi->sql("SELECT count(*) FROM pg_class
-		WHERE relname LIKE '%\\_2024\\_05' AND relkind = 'r'"),
-	0, 'and the partitions');
-is_deeply([ $archive->files($pictures) ],
-	[], 'the image store has none of its pictures');
-$archive->is_whole('the archive is what its manifests say');
-is($bambi->sql($budget), $spent, 'a budget in total remembers what is gone');
-is($bambi->sql("SELECT sum(row_count) FROM bambi_archives"),
-	3 * $generations, 'every row is in it once');
-
-ok($archive->bring_back, 'all of it is restored')
-  || diag($bambi->sql('TABLE bambi_archives'));
-is($archive->look, $before, 'row by row and picture by picture as it was');
+$archive->there_and_back('copy');
 is($bambi->sql($budget), $spent, 'and nothing is spent twice');
 $bambi->sql('SELECT bambi_maintain()');
 is($archive->state_of($content), 'restored', 'it stays until somebody asks');
@@ -108,6 +91,7 @@ isnt($archive->state_of($content), 'archived', 'but its month does');
 $writer->query_safe('COMMIT');
 $writer->quit;
 ok($archive->wait_for('archived'), 'until the change is there');
+is($bambi->sql($budget), $spent, 'a budget in total remembers what is gone');
 $archive->is_whole('what was written before is replaced');
 ok($archive->bring_back, 'and restored');
 like($bambi->sql("SELECT string_agg(error_message, ' ' ORDER BY user_id)

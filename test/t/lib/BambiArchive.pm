@@ -9,6 +9,10 @@
 #	$archive->bring_back;					# until it is restored
 #	is($archive->look, $before, 'nothing is lost');
 #	$archive->is_whole('the archive is as its manifests say');
+#	$archive->there_and_back('copy');		# all of it, with its tests
+#
+# Directories are those of the archive and of the image store, whose name is
+# "filesystem" or what store says, as they are on this machine's disk.
 
 package BambiArchive;
 
@@ -31,7 +35,7 @@ sub new
 {
 	my ($class, $bambi, %with) = @_;
 
-	return bless { bambi => $bambi, %with }, $class;
+	return bless { bambi => $bambi, store => 'filesystem', %with }, $class;
 }
 
 sub manifest { return "$_[1]/$month/manifest.json" }
@@ -70,7 +74,7 @@ sub fill
 				generate_series(1, CASE place WHEN 1 THEN $with{rows}
 					ELSE $with{rows} / 4 END) n",
 		$self->rows_of_generations,
-		$self->rows_of_pictures,
+		$self->rows_of_pictures($self->{store}),
 		"INSERT INTO bambi.usage_events (id, user_id, generation_id, attempt,
 				provider_id, model_id, images, cost, usage, charged,
 				created_at, is_rolled_up)
@@ -110,6 +114,8 @@ sub rows_of_generations
 
 sub rows_of_pictures
 {
+	my ($self, $store) = @_;
+
 	return ("CREATE TABLE IF NOT EXISTS made_pictures AS
 		SELECT gen_random_uuid() AS image_id, id, user_id, n, p.position,
 			   n % 3 = 0 AS is_outside,
@@ -125,7 +131,7 @@ sub rows_of_pictures
 				|| encode(sha256(data), 'hex') || '.png' END,
 			64, 64, 'png', bambi_uuid_time(id), user_id, position,
 			octet_length(data), encode(sha256(data), 'hex'),
-			CASE WHEN is_outside THEN 'filesystem' ELSE 'database' END,
+			CASE WHEN is_outside THEN '$store' ELSE 'database' END,
 			E'revised\\t' || n
 		  FROM made_pictures",
 		"INSERT INTO bambi.image_data (image_id, user_id, data)
@@ -357,6 +363,36 @@ sub bring_back
 
 	$self->ask_back(@which);
 	return $self->wait_for('restored', @which);
+}
+
+# Tests of their own: all tables go to the archive, with their pictures (copy)
+# or without (reference), and come back as they were.
+sub there_and_back
+{
+	my ($self, $way) = @_;
+	my $bambi = $self->{bambi};
+	my $before = $self->look;
+	my @files = $way eq 'copy' ? () : $self->files($self->{pictures});
+	my $rows = $bambi->sql('SELECT count(*) FROM made');
+
+	ok($self->send_off, "$way: all tables of a month are archived")
+	  || diag($bambi->sql('TABLE bambi_archives'));
+	is($bambi->sql("SELECT count(*) FROM bambi.image_generations
+			WHERE id IN (SELECT id FROM made)"), 0, "$way: the rows are gone");
+	is( $bambi->sql("SELECT count(*) FROM pg_class
+			WHERE relname LIKE '%\\_2024\\_05' AND relkind = 'r'"),
+		0, "$way: and the partitions");
+	is_deeply([ $self->files($self->{pictures}) ],
+		\@files, "$way: the image store has what is not in the archive");
+	$self->is_whole("$way: the archive is what its manifests say");
+	is($bambi->sql('SELECT sum(row_count) FROM bambi_archives'),
+		@tables * $rows, "$way: every row is in it once");
+
+	ok($self->bring_back, "$way: all of it is restored")
+	  || diag($bambi->sql('TABLE bambi_archives'));
+	is($self->look, $before,
+		"$way: row by row and picture by picture as it was");
+	return;
 }
 
 1;

@@ -1,0 +1,210 @@
+# A month whose way back from the archive ends in the middle, since an object
+# is lost meanwhile, is given up: what was there of it goes again, and tables,
+# image store, budgets and archive are as they were.
+
+use strict;
+use warnings;
+
+use BambiArchive;
+use BambiCluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $pictures = PostgreSQL::Test::Utils::tempdir('pictures');
+my $stored = PostgreSQL::Test::Utils::tempdir('archive');
+my $bambi = BambiCluster->start('cancel', conf => <<"CONF");
+bambi.store = 'filesystem'
+bambi.store_directory = '$pictures'
+bambi.archive_store = 'filesystem'
+bambi.archive_directory = '$stored'
+CONF
+my @users = qw(alice bob carol);
+$bambi->sign_up($_) foreach @users;
+my $archive = BambiArchive->new($bambi, pictures => $pictures,
+	archive => $stored);
+$archive->fill(rows => 240, users => \@users);
+# more than a chunk of them
+$bambi->sql("UPDATE bambi.usage_events SET usage = usage
+	|| jsonb_build_object('of', repeat(md5(id::text), 300))");
+$bambi->sql("INSERT INTO bambi.budgets (user_id, amount, period)
+	SELECT id, 100, 'total' FROM bambi.users WHERE id IN
+		(SELECT user_id FROM made)");
+my $budgets = 'SELECT user_id, spent, unpriced FROM bambi_budgets ORDER BY 1';
+my $spent = $bambi->sql($budgets);
+my $before = $archive->look;
+my $content = 'image_generations';
+my $usage = 'usage_events';
+my $cancelled = 0;
+
+# All that is known of the archive, and what the stores have.
+sub state_of_all
+{
+	return [
+		map { split /\n/ }
+	  $bambi->sql("SELECT to_jsonb(a) - '{updated_at, last_error}'::text[]
+		FROM bambi.archives a ORDER BY table_name"),
+	  $bambi->sql('SELECT o FROM bambi_internal.archive_objects o
+		ORDER BY id'),
+	  $bambi->sql('SELECT user_id, object_id, currency, sum(cost),
+			sum(unpriced)
+		FROM bambi_internal.carried_costs GROUP BY 1, 2, 3 ORDER BY 1, 2'),
+	  $bambi->sql('TABLE bambi_internal.carried_months ORDER BY 1'),
+	  $bambi->sql("SELECT relname FROM pg_class
+		WHERE relname LIKE '%\\_2024\\_05' ORDER BY 1"),
+	  $archive->files($pictures), $archive->files($stored) ];
+}
+
+# Something the archive has of a month; the last of it.
+sub object
+{
+	my ($table, $condition) = @_;
+
+	return $bambi->sql("SELECT o.name FROM bambi_internal.archive_objects o
+		JOIN bambi.archives a ON a.id = o.archive_id
+		WHERE a.table_name = '$table' AND $condition
+		ORDER BY o.number DESC LIMIT 1");
+}
+
+# Asks for a month, and takes something of it away once everything was read
+# and compared: a chunk, or all files once one is in its store again.  What it
+# is; it is beside the archive then.
+sub lose
+{
+	my ($table, $which) = @_;
+	my $is_file = $which eq 'files';
+	my $next = 'archive-answer-committed';
+
+	# then nobody makes its partition, which is what comes next
+	my $holder = $bambi->session('postgres');
+	$holder->query_safe(
+		"BEGIN; LOCK TABLE ONLY bambi.$table IN SHARE UPDATE EXCLUSIVE MODE");
+	$archive->ask_back($table);
+	$bambi->poll("SELECT count(*) > 0 AND bool_and(o.state = 'checked')
+			AND bool_and(a.is_planned)
+		FROM bambi_internal.archive_objects o
+		JOIN bambi.archives a ON a.id = o.archive_id
+		WHERE a.table_name = '$table' AND o.kind <> 'reference'")
+	  or die $bambi->sql('TABLE bambi_archives');
+	my $name = object($table, "o.kind = 'lines'");
+	if ($is_file)
+	{
+		$bambi->hold($next);
+		$holder->query_safe('COMMIT');
+		until (object($table, "o.state = 'loaded' AND o.store IS NOT NULL"))
+		{
+			$bambi->wait_held($next);
+			$bambi->step($next);
+		}
+		$name = $archive->manifest($table) =~ s/[^\/]*$/pictures/r;
+	}
+	rename("$stored/$name", "$stored/../lost") or die "$name: $!";
+	$bambi->release($next);
+	$holder->query_safe('COMMIT') unless $is_file;
+	$holder->quit;
+	ok( $bambi->poll("SELECT state = 'restoring' AND strpos(last_error,
+			'$name') = 1 FROM bambi_archives WHERE table_name = '$table'"),
+		"$table does not come back, and says why")
+	  || diag($bambi->sql('TABLE bambi_archives'));
+	cmp_ok($bambi->sql("SELECT count(*) FROM bambi.$table
+			WHERE id IN (SELECT id FROM made)"), '>', 0,
+		'but something of it is there');
+	return $name;
+}
+
+sub find_again
+{
+	my ($name) = @_;
+
+	rename("$stored/../lost", "$stored/$name") or die "$name: $!";
+	return;
+}
+
+sub cancel
+{
+	my ($table) = @_;
+
+	$bambi->sql("SELECT bambi_cancel_restore('"
+		  . $archive->manifest($table) . "')");
+	$cancelled++;
+	return;
+}
+
+# ---- each table
+
+ok($archive->send_off, 'all tables of a month are archived')
+  || diag($bambi->sql('TABLE bambi_archives'));
+my $archived = state_of_all();
+
+foreach my $table (qw(change_log image_generations usage_events))
+{
+	my $name = lose($table, $table eq $content ? 'files' : 'chunk');
+
+	is($bambi->sql($budgets), $spent, 'and costs are what they were');
+	my (undef, undef, $error) = $bambi->try_as('postgres',
+		"SELECT bambi_archive_month('$table', '2024-05-01')");
+	like($error, qr/month is being restored/, 'it cannot be archived');
+	cancel($table);
+	ok($archive->wait_for('archived', $table), 'it is given up')
+	  || diag($bambi->sql('TABLE bambi_archives'));
+	find_again($name);
+	is_deeply(state_of_all(), $archived, 'and everything is as it was');
+	is($bambi->sql($budgets), $spent, 'costs, too');
+}
+ok($archive->bring_back, 'all of it is restored at last')
+  || diag($bambi->sql('TABLE bambi_archives'));
+is($archive->look, $before, 'row by row and picture by picture as it was');
+is($bambi->sql($budgets), $spent, 'and nothing is spent twice');
+
+# ---- pictures by reference, and a death
+
+$bambi->sql("SELECT bambi_set_retention('content', '1 year',
+	pictures => 'reference')");
+my @files = $archive->files($pictures);
+ok($archive->send_off, 'a month is archived without its pictures');
+$archived = state_of_all();
+my $name = lose($content, 'chunk');
+my $there = "SELECT count(*) FROM bambi.$content
+	WHERE id IN (SELECT id FROM made)";
+my $had = $bambi->sql($there);
+my $left;
+$bambi->hold('archive-step-committed');
+cancel($content);
+$bambi->wait_held('archive-step-committed');
+until (($left = $bambi->sql($there)) < $had)
+{
+	$bambi->step('archive-step-committed');
+	$bambi->wait_held('archive-step-committed');
+}
+$bambi->kill9($bambi->wait_held('archive-step-committed'));
+$bambi->release('archive-step-committed');
+$bambi->bring_back;
+ok($archive->wait_for('archived', $content),
+	'a death on the way is of no account')
+  || diag($bambi->sql('TABLE bambi_archives'));
+find_again($name);
+cmp_ok($left, '>', 0, 'rows go in pieces');
+is_deeply(state_of_all(), $archived, 'and everything is as it was');
+is_deeply([ $archive->files($pictures) ], \@files,
+	'also the pictures, which are nowhere else');
+
+# ---- a database that never had it
+
+$bambi->sql("DELETE FROM bambi.archives WHERE table_name = '$usage'");
+my $less = $bambi->sql($budgets);
+$name = lose($usage, 'chunk');
+isnt($bambi->sql($budgets), $less, 'a month from elsewhere costs, too');
+cancel($usage);
+ok($archive->wait_for('failed', $usage), 'it is given up');
+is($bambi->sql($budgets), $less, 'with its costs');
+is( $bambi->sql('SELECT count(*) FROM bambi_internal.carried_costs
+		WHERE archive_id NOT IN (SELECT archive_id
+			FROM bambi_internal.carried_months)'),
+	0, 'of which nothing is left');
+find_again($name);
+ok($archive->bring_back, 'and restored another time');
+is($archive->look, $before, 'as it was');
+is($bambi->sql($budgets), $spent, 'with its costs');
+
+note "counted: $cancelled restores given up after their first rows";
+$bambi->stop;
+done_testing();
