@@ -16,7 +16,8 @@ BEGIN
               JOIN pg_class AS p ON p.oid = t.parent
               JOIN pg_inherits AS i ON i.inhparent = t.parent
               JOIN pg_class AS c ON c.oid = i.inhrelid
-             WHERE c.relname ~ ('^' || p.relname || '_\d{4}_\d{2}$')) AS m
+             WHERE c.relname
+                   ~ ('^' || p.relname || '_[0-9]{4}_[0-9]{2}$')) AS m
      CROSS JOIN LATERAL bambi_internal.retention_of(
                bambi_internal.archive_kind(m.table_name)) AS r
      WHERE (m.month + interval '1 month' + r.keep) AT TIME ZONE 'UTC'
@@ -474,7 +475,7 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     named CONSTANT text[] := regexp_match(manifest,
-        '^([a-z_]+)/(\d{4}-(?:0[1-9]|1[0-2]))/manifest\.json$');
+        '^([a-z_]+)/([0-9]{4}-(?:0[1-9]|1[0-2]))/manifest[.]json$');
     a     record;
 BEGIN
     PERFORM bambi_internal.require_tables();

@@ -38,6 +38,8 @@ CREATE OR REPLACE FUNCTION bambi_internal.bound_month(
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- other styles write zones by abbreviations, and IST is read as Israel's
+SET datestyle = 'ISO'
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_attribute
@@ -66,7 +68,7 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT bambi_internal.bound_month(
                c.oid::regclass,
-               to_timestamp(right(c.relname, 7), 'YYYY_MM')::timestamp)
+               to_date(right(c.relname, 7), 'YYYY_MM')::timestamp)
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
      WHERE i.inhparent = parent;
 END;

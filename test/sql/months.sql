@@ -125,6 +125,29 @@ INSERT INTO bambi.image_generations (user_id, model_id, prompt, created_at)
 VALUES (:a, :sandbox, 'x', now());
 ROLLBACK;
 
+-- How the session writes times changes nothing: where it would call two zones
+-- by one name, a month still has its first moment and its last.
+BEGIN;
+INSERT INTO bambi.users (id, email) VALUES (:a, 'months@example.com');
+SET LOCAL timezone = 'Asia/Kolkata';
+SET LOCAL datestyle = 'SQL, DMY';
+DO $$
+BEGIN
+    FOR attempt IN 1 .. 100
+    LOOP
+        EXIT WHEN bambi_internal.ensure_months(4) = 0;
+    END LOOP;
+END
+$$;
+SELECT bambi_internal.ensure_months(4) AS missing;
+INSERT INTO bambi.image_generations (id, user_id, model_id, prompt)
+SELECT bambi_uuid_floor(v.moment), :a, :sandbox, 'x'
+  FROM (SELECT first, next FROM months ORDER BY first DESC LIMIT 1) m,
+       LATERAL (VALUES (bambi_uuid_time(m.first)),
+           (bambi_uuid_time(m.next) - interval '1 ms')) v (moment);
+SELECT count(*) AS rows FROM bambi.image_generations WHERE user_id = :a;
+ROLLBACK;
+
 -- A table in the place of a month keeps no other month from being made.
 BEGIN;
 SELECT format('CREATE TABLE bambi.%I ()', bambi_internal.month_name(
