@@ -10,7 +10,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM bambi_internal.archive_objects AS o
-     WHERE o.archive_id = archive AND o.kind = 'picture';
+     WHERE o.archive_id = archive AND o.kind = 'picture'
+       AND o.state <> 'superseded';
     UPDATE bambi_internal.archive_objects AS o SET state = 'written'
      WHERE o.archive_id = archive AND o.kind = 'lines'
        AND o.state <> 'superseded';

@@ -104,8 +104,13 @@ BEGIN
     WHEN 'removing' THEN
         again_ms := bambi_internal.archive_remove_next(archive);
     WHEN 'restoring' THEN
-        SELECT * INTO task, errand, again_ms
-          FROM bambi_internal.archive_restore_next(archive, busy);
+        IF bambi_internal.archive_is_being_rewritten(archive) THEN
+            SELECT * INTO task, errand, payload, again_ms
+              FROM bambi_internal.archive_rewrite_next(archive, busy);
+        ELSE
+            SELECT * INTO task, errand, again_ms
+              FROM bambi_internal.archive_restore_next(archive, busy);
+        END IF;
     ELSE
         SELECT * INTO task, errand, payload, again_ms
           FROM bambi_internal.archive_rewrite_next(archive, busy);
@@ -304,7 +309,7 @@ DECLARE
         coalesce((answer ->> 'is_damaged')::boolean, false)
         OR coalesce((answer ->> 'is_absent')::boolean, false);
 BEGIN
-    IF is_bad AND task ->> 'do' IN ('manifest_read', 'check')
+    IF is_bad AND task ->> 'do' IN ('manifest_read', 'check', 'rewrite')
        AND (SELECT r.state = 'restoring' FROM bambi.archives AS r
              WHERE r.id = archive) THEN
         PERFORM bambi_internal.archive_give_up(archive, reason);
@@ -507,18 +512,19 @@ BEGIN
                   DETAIL = format('It is %s.', a.state),
                   HINT = 'See bambi_archives.';
     ELSE
-        IF a.state = 'failed' THEN
-            DELETE FROM bambi_internal.archive_objects AS o
-             WHERE o.archive_id = a.id;
-            a.manifest_sha256 := NULL;
-        END IF;
         UPDATE bambi.archives AS r
            SET state = 'restoring', is_planned = false, attempts = 0,
-               manifest_sha256 = a.manifest_sha256,
                manifest = bambi_restore_archive.manifest,
                not_before = NULL, last_error = NULL, rows_left_out = 0,
                updated_at = now()
          WHERE r.id = a.id;
+        IF a.state = 'failed'
+           AND NOT bambi_internal.archive_is_being_rewritten(a.id) THEN
+            DELETE FROM bambi_internal.archive_objects AS o
+             WHERE o.archive_id = a.id AND o.state <> 'superseded';
+            UPDATE bambi.archives AS r SET manifest_sha256 = NULL
+             WHERE r.id = a.id;
+        END IF;
     END IF;
     PERFORM bambi_internal.wake_archive();
 END
