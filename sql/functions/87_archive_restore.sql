@@ -26,6 +26,81 @@ $$;
 COMMENT ON FUNCTION bambi_internal.archive_give_up(uuid, text) IS
     'What was to be restored cannot be: nothing of it was.';
 
+CREATE FUNCTION bambi_internal.archive_reject(
+    task jsonb, code text, reason text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    archive CONSTANT uuid := (task ->> 'archive')::uuid;
+BEGIN
+    -- what it was may have passed: a user who went, a disk that was away
+    IF task ->> 'do' NOT IN ('load', 'load_picture')
+       OR left(code, 2) NOT IN ('21', '22', '23', '54')
+       OR (SELECT r.state <> 'restoring' OR r.attempts < 2
+             FROM bambi.archives AS r WHERE r.id = archive) THEN
+        RETURN false;
+    END IF;
+    -- nor is an answer taken that comes for another one
+    UPDATE bambi_internal.archive_objects AS o SET state = 'rejected'
+     WHERE o.archive_id = archive AND o.state = 'checked';
+    UPDATE bambi.archives AS r
+       SET last_error = left(reason, 500), attempts = 0, not_before = NULL,
+           updated_at = now()
+     WHERE r.id = archive;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.archive_reject(jsonb, text, text) IS
+    'Has what is restored of a month taken back, since an object cannot be '
+    'stored (SQLSTATE) or read (NULL); false: it is to be tried again first.';
+
+-- The way there once more, but that the archive has it all.
+CREATE FUNCTION bambi_internal.archive_take_back_next(archive uuid)
+RETURNS integer
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    a     record;
+    o     record;
+    count integer := 0;
+BEGIN
+    SELECT * INTO a FROM bambi.archives AS r WHERE r.id = archive;
+    SELECT c.id INTO o
+      FROM bambi_internal.archive_objects AS c
+     WHERE c.archive_id = archive AND c.kind = 'lines' AND c.state = 'loaded'
+     ORDER BY c.number LIMIT 1;
+    IF FOUND THEN
+        IF a.table_name = 'image_generations' THEN
+            count := bambi_internal.archive_remove_rows(o.id);
+        ELSIF a.table_name = 'usage_events' AND a.archived_at IS NOT NULL THEN
+            PERFORM bambi_internal.archive_carry_costs(o.id);
+        END IF;
+        IF count = 0 THEN
+            UPDATE bambi_internal.archive_objects AS c SET state = 'rejected'
+             WHERE c.id = o.id;
+        END IF;
+        RETURN CASE WHEN count < 0 THEN 1000 ELSE 0 END;
+    END IF;
+    IF bambi_internal.has_month(('bambi.' || a.table_name)::regclass, a.month)
+    THEN
+        IF NOT bambi_internal.detach_month(
+                   ('bambi.' || a.table_name)::regclass, a.month) THEN
+            RETURN 1000;
+        END IF;
+        EXECUTE format('DROP TABLE %s',
+                       bambi_internal.archive_leaf(a.table_name, a.month));
+    END IF;
+    PERFORM bambi_internal.archive_give_up(archive, a.last_error);
+    RETURN 0;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.archive_take_back_next(uuid) IS
+    'Takes a piece of a month back that cannot be restored whole, and gives '
+    'the time until the next one.';
+
 -- is_planned: whether the manifest has been read.
 CREATE FUNCTION bambi_internal.archive_read_manifest(
     archive uuid, content bytea)
@@ -87,7 +162,8 @@ BEGIN
                updated_at = now()
          WHERE r.id = archive;
     EXCEPTION
-        WHEN data_exception OR integrity_constraint_violation THEN
+        WHEN data_exception OR integrity_constraint_violation
+             OR cardinality_violation OR program_limit_exceeded THEN
             PERFORM bambi_internal.archive_give_up(archive,
                 'the manifest cannot be read');
             RETURN;
@@ -182,7 +258,8 @@ BEGIN
      WHERE c.id = object;
     RETURN NULL;
 EXCEPTION
-    WHEN data_exception THEN
+    WHEN data_exception OR integrity_constraint_violation
+         OR cardinality_violation OR program_limit_exceeded THEN
         RETURN 'object "' || o.name || '" cannot be read';
 END
 $$;
@@ -436,6 +513,11 @@ BEGIN
                                           'name', a.manifest,
                                           'is_raw', true)) AS k;
         END IF;
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM bambi_internal.archive_objects AS c
+                WHERE c.archive_id = archive AND c.state = 'rejected') THEN
+        again_ms := bambi_internal.archive_take_back_next(archive);
         RETURN;
     END IF;
     SELECT * INTO o FROM bambi_internal.archive_objects AS c

@@ -283,7 +283,8 @@ BEGIN
            bambi_internal.archive_range(c.first_user, c.last_user,
                                         c.first_id, c.last_id) AS range,
            a.ends_as = 'archive' AND a.pictures = 'reference'
-               AS keeps_pictures
+               AS keeps_pictures,
+           a.ends_as = 'archive' AS is_archived
       INTO o
       FROM bambi_internal.archive_objects AS c
       JOIN bambi.archives AS a ON a.id = c.archive_id
@@ -300,13 +301,14 @@ BEGIN
     IF o.keeps_pictures THEN
         UPDATE bambi.images AS i SET storage_path = NULL
          WHERE i.generation_id = ANY (ids) AND i.storage_path IS NOT NULL;
-    ELSE
+    ELSIF o.is_archived THEN
         -- what its store did not have, it may have again: a disk was not there
         UPDATE bambi.images AS i SET storage_path = NULL
          WHERE i.generation_id = ANY (ids) AND i.storage_path IS NOT NULL
-           AND EXISTS (SELECT FROM bambi_internal.archive_objects AS p
-                        WHERE p.item_id = i.id AND p.kind = 'picture'
-                          AND p.object_id = object AND p.state = 'absent');
+           AND NOT EXISTS (SELECT FROM bambi_internal.archive_objects AS p
+                            WHERE p.item_id = i.id AND p.kind = 'picture'
+                              AND p.object_id = object
+                              AND p.state <> 'absent');
     END IF;
     DELETE FROM bambi.images AS i WHERE i.generation_id = ANY (ids);
     EXECUTE format('DELETE FROM %s t WHERE t.id = ANY ($1)', o.leaf)

@@ -316,7 +316,8 @@ BEGIN
     ELSIF is_bad AND task ->> 'do' = 'picture' THEN
         UPDATE bambi_internal.archive_objects AS o SET state = 'absent'
          WHERE o.id = (task ->> 'object')::uuid AND o.state = 'planned';
-    ELSE
+    ELSIF NOT (is_bad
+               AND bambi_internal.archive_reject(task, NULL, reason)) THEN
         UPDATE bambi.archives AS r SET manifest_sha256 = NULL
          WHERE r.id = archive AND is_bad
            AND task ->> 'do' = 'manifest_check';
@@ -387,7 +388,10 @@ BEGIN
     END CASE;
 EXCEPTION
     WHEN OTHERS THEN
-        PERFORM bambi_internal.archive_failed(archive, SQLERRM);
+        IF NOT bambi_internal.archive_reject(done_task, SQLSTATE,
+                                                 SQLERRM) THEN
+            PERFORM bambi_internal.archive_failed(archive, SQLERRM);
+        END IF;
         task := NULL;
         errand := NULL;
         payload := NULL;

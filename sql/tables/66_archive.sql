@@ -152,7 +152,7 @@ CREATE TABLE IF NOT EXISTS bambi_internal.archive_objects (
     CONSTRAINT object_state_is_known CHECK
         (state IN ('planned', 'filling', 'written', 'absent', 'old',
                    'superseded', 'removed', 'unchecked', 'checked', 'loaded',
-                   'kept'))
+                   'rejected', 'kept'))
 );
 COMMENT ON TABLE bambi_internal.archive_objects IS
     'What the archive holds of a month: chunks of its rows, and files of '
@@ -168,7 +168,8 @@ COMMENT ON COLUMN bambi_internal.archive_objects.state IS
     'planned, filling (its pictures are put), written, absent (a picture that '
     'its store has lost), old (of the edition before), superseded (to be '
     'erased), removed (its rows have left the table); of what is brought '
-    'back: unchecked, checked, loaded; kept: a reference.';
+    'back: unchecked, checked, loaded, rejected (it cannot be stored, nor '
+    'anything else of its month); kept: a reference.';
 COMMENT ON COLUMN bambi_internal.archive_objects.name IS
     'Where it is, below the archive; NULL: nowhere.';
 COMMENT ON COLUMN bambi_internal.archive_objects.number IS
