@@ -162,3 +162,19 @@ SELECT count(*) AS tables_with_the_month
            parent, date_trunc('month', now() AT TIME ZONE 'UTC')
                    + interval '5 months');
 ROLLBACK;
+
+-- Nor does a default partition that somebody has added, and that hides rows.
+BEGIN;
+CREATE TABLE bambi.hiding PARTITION OF bambi.change_log DEFAULT;
+INSERT INTO bambi.change_log (id, table_name, row_key, operation, columns,
+            old_values, new_values, session_role)
+VALUES (bambi_uuid_floor(date_trunc('month', now(), 'UTC')
+                         + interval '5 months 10 days'),
+        'plans', 'x', 'update', '{}', '{}', '{}', 'x');
+SELECT bambi_internal.ensure_months(5) AS missing;
+SELECT count(*) AS tables_with_the_month
+  FROM bambi_internal.monthly_tables()
+ WHERE bambi_internal.has_month(
+           parent, date_trunc('month', now() AT TIME ZONE 'UTC')
+                   + interval '5 months');
+ROLLBACK;
