@@ -201,6 +201,57 @@ COMMENT ON FUNCTION bambi_internal.erase_changes(uuid, integer, jsonb) IS
     'Removes the log of a user''s changes, so many rows at most. The only '
     'thing that ever does.';
 
+-- Whoever takes a month off its table by hand has its rows in one of its own.
+CREATE FUNCTION bambi_internal.detached_months()
+RETURNS SETOF regclass
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.oid::regclass
+      FROM bambi_internal.monthly_tables() AS m
+           JOIN pg_class AS p ON p.oid = m.parent
+           JOIN pg_class AS c
+             ON c.relnamespace = p.relnamespace
+            AND c.relname ~ ('^' || p.relname || '_[0-9]{4}_[0-9]{2}$')
+     -- what was paid stays; and a table of somebody else is not this one's
+     WHERE m.parent <> to_regclass('bambi.usage_events')
+       AND c.relkind = 'r' AND NOT c.relispartition
+       AND c.relowner = p.relowner
+       AND EXISTS (SELECT FROM pg_attribute AS a
+                    WHERE a.attrelid = c.oid AND a.attname = 'user_id')
+     ORDER BY c.relname
+$$;
+COMMENT ON FUNCTION bambi_internal.detached_months() IS
+    'The months of generations and of the change log that are tables by '
+    'themselves.';
+
+CREATE FUNCTION bambi_internal.erase_detached(
+    "user" uuid, most integer, INOUT report jsonb, OUT is_all boolean)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    month regclass;
+    gone  bigint;
+BEGIN
+    is_all := true;
+    FOR month IN SELECT bambi_internal.detached_months()
+    LOOP
+        EXECUTE format(
+            'DELETE FROM %1$s AS t WHERE t.id IN (SELECT l.id FROM %1$s AS l '
+            'WHERE l.user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)', month)
+          USING "user", most;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        report := bambi_internal.report_place(report, 'detached_months', gone,
+                                              0);
+        is_all := is_all AND gone < most;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.erase_detached(uuid, integer, jsonb) IS
+    'Removes rows of a user from months that are tables by themselves, so '
+    'many at most of each.';
+
 -- What hangs on generations is found by them: there is nothing of it without,
 -- by its foreign keys, and no index for it.
 CREATE FUNCTION bambi_internal.erasure_left("user" uuid)
@@ -208,7 +259,19 @@ RETURNS TABLE (place text, remaining bigint)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    month regclass;
+    found bigint;
 BEGIN
+    place := 'detached_months';
+    remaining := 0;
+    FOR month IN SELECT bambi_internal.detached_months()
+    LOOP
+        EXECUTE format('SELECT count(*) FROM %s AS t WHERE t.user_id = $1',
+                       month) INTO found USING "user";
+        remaining := remaining + found;
+    END LOOP;
+    RETURN NEXT;
     FOREACH place IN ARRAY bambi_internal.erased_tables()
     LOOP
         EXECUTE format('SELECT count(*) FROM %s AS t WHERE t.user_id = $1',
@@ -353,6 +416,11 @@ BEGIN
     -- a picture is 2 MB or so
     SELECT g.report, g.is_all INTO report, is_all
       FROM bambi_internal.erase_generations("user", 50, report) AS g;
+    IF NOT is_all THEN
+        RETURN;
+    END IF;
+    SELECT d.report, d.is_all INTO report, is_all
+      FROM bambi_internal.erase_detached("user", 500, report) AS d;
     IF NOT is_all THEN
         RETURN;
     END IF;
@@ -554,7 +622,8 @@ BEGIN
                 OR p.proname IN (
                     'report_place', 'digest_of', 'spooled',
                     'erased_tables', 'erase_rows', 'erase_generations',
-                    'erase_stripe', 'erase_account', 'erase_changes'))
+                    'erase_stripe', 'erase_account', 'erase_changes',
+                    'detached_months', 'erase_detached'))
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC',
                                   routine);

@@ -99,8 +99,8 @@ BEGIN
        AND NOT bambi_internal.archive_drop_month(a.table_name, a.month) THEN
         RETURN 1000;
     END IF;
-    PERFORM bambi_internal.archive_give_up(archive,
-                                           'restoring it was cancelled');
+    PERFORM bambi_internal.archive_give_up(
+                archive, coalesce(a.last_error, 'restoring it was cancelled'));
     RETURN 0;
 END
 $$;

@@ -51,6 +51,27 @@ COMMENT ON FUNCTION bambi_internal.erase_from_archives(uuid) IS
     'many objects may still have something of that user: ask again until '
     'there is none.';
 
+CREATE FUNCTION bambi_internal.archive_is_being_rewritten(archive uuid)
+RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM bambi.archives AS r
+         WHERE r.id = archive AND NOT r.is_planned
+           AND (r.is_stale
+                OR EXISTS (SELECT FROM bambi_internal.archive_erasures AS e
+                             JOIN bambi_internal.archive_objects AS o
+                               ON o.id = e.object_id
+                            WHERE o.archive_id = r.id AND o.state = 'written'
+                              AND NOT e.is_done)));
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.archive_is_being_rewritten(uuid) IS
+    'Of a month that is to be restored: whether users are still to be taken '
+    'out of it, or its manifest names what they were in.';
+
 CREATE FUNCTION bambi_internal.archive_rewrite_next(
     archive uuid, busy text[], OUT task jsonb, OUT errand jsonb,
     OUT payload bytea, OUT again_ms integer)

@@ -10,7 +10,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM bambi_internal.archive_objects AS o
-     WHERE o.archive_id = archive AND o.kind = 'picture';
+     WHERE o.archive_id = archive AND o.kind = 'picture'
+       AND o.state <> 'superseded';
     UPDATE bambi_internal.archive_objects AS o SET state = 'written'
      WHERE o.archive_id = archive AND o.kind = 'lines'
        AND o.state <> 'superseded';
@@ -25,6 +26,33 @@ $$;
 COMMENT ON FUNCTION bambi_internal.archive_give_up(uuid, text) IS
     'What was to be restored cannot be, or is not to be: nothing of it is '
     'there.';
+
+CREATE FUNCTION bambi_internal.archive_reject(
+    task jsonb, code text, reason text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    archive CONSTANT uuid := (task ->> 'archive')::uuid;
+BEGIN
+    -- what it was may have passed: a user who went, a disk that was away
+    IF task ->> 'do' NOT IN ('load', 'load_picture')
+       OR left(code, 2) NOT IN ('21', '22', '23', '54')
+       OR (SELECT r.state <> 'restoring' OR r.attempts < 2
+             FROM bambi.archives AS r WHERE r.id = archive) THEN
+        RETURN false;
+    END IF;
+    UPDATE bambi.archives AS r
+       SET state = 'cancelling', last_error = left(reason, 500), attempts = 0,
+           not_before = NULL, updated_at = now()
+     WHERE r.id = archive;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.archive_reject(jsonb, text, text) IS
+    'Cancels a restore of which an object cannot be stored (SQLSTATE) or read '
+    '(NULL); false: it is to be tried again first.';
 
 -- is_planned: whether the manifest has been read.
 CREATE FUNCTION bambi_internal.archive_read_manifest(
@@ -87,7 +115,8 @@ BEGIN
                updated_at = now()
          WHERE r.id = archive;
     EXCEPTION
-        WHEN data_exception OR integrity_constraint_violation THEN
+        WHEN data_exception OR integrity_constraint_violation
+             OR cardinality_violation OR program_limit_exceeded THEN
             PERFORM bambi_internal.archive_give_up(archive,
                 'the manifest cannot be read');
             RETURN;
@@ -194,7 +223,8 @@ BEGIN
      WHERE c.id = object;
     RETURN NULL;
 EXCEPTION
-    WHEN data_exception THEN
+    WHEN data_exception OR integrity_constraint_violation
+         OR cardinality_violation OR program_limit_exceeded THEN
         RETURN 'object "' || o.name || '" cannot be read';
 END
 $$;

@@ -16,7 +16,8 @@ BEGIN
               JOIN pg_class AS p ON p.oid = t.parent
               JOIN pg_inherits AS i ON i.inhparent = t.parent
               JOIN pg_class AS c ON c.oid = i.inhrelid
-             WHERE c.relname ~ ('^' || p.relname || '_\d{4}_\d{2}$')) AS m
+             WHERE c.relname
+                   ~ ('^' || p.relname || '_[0-9]{4}_[0-9]{2}$')) AS m
      CROSS JOIN LATERAL bambi_internal.retention_of(
                bambi_internal.archive_kind(m.table_name)) AS r
      WHERE (m.month + interval '1 month' + r.keep) AT TIME ZONE 'UTC'
@@ -103,8 +104,13 @@ BEGIN
     WHEN 'removing' THEN
         again_ms := bambi_internal.archive_remove_next(archive);
     WHEN 'restoring' THEN
-        SELECT * INTO task, errand, again_ms
-          FROM bambi_internal.archive_restore_next(archive, busy);
+        IF bambi_internal.archive_is_being_rewritten(archive) THEN
+            SELECT * INTO task, errand, payload, again_ms
+              FROM bambi_internal.archive_rewrite_next(archive, busy);
+        ELSE
+            SELECT * INTO task, errand, again_ms
+              FROM bambi_internal.archive_restore_next(archive, busy);
+        END IF;
     WHEN 'cancelling' THEN
         again_ms := bambi_internal.archive_cancel_next(archive, busy);
     ELSE
@@ -305,14 +311,15 @@ DECLARE
         coalesce((answer ->> 'is_damaged')::boolean, false)
         OR coalesce((answer ->> 'is_absent')::boolean, false);
 BEGIN
-    IF is_bad AND task ->> 'do' IN ('manifest_read', 'check')
+    IF is_bad AND task ->> 'do' IN ('manifest_read', 'check', 'rewrite')
        AND (SELECT r.state = 'restoring' FROM bambi.archives AS r
              WHERE r.id = archive) THEN
         PERFORM bambi_internal.archive_give_up(archive, reason);
     ELSIF is_bad AND task ->> 'do' = 'picture' THEN
         UPDATE bambi_internal.archive_objects AS o SET state = 'absent'
          WHERE o.id = (task ->> 'object')::uuid AND o.state = 'planned';
-    ELSE
+    ELSIF NOT (is_bad
+               AND bambi_internal.archive_reject(task, NULL, reason)) THEN
         UPDATE bambi.archives AS r SET manifest_sha256 = NULL
          WHERE r.id = archive AND is_bad
            AND task ->> 'do' = 'manifest_check';
@@ -384,7 +391,10 @@ BEGIN
     END CASE;
 EXCEPTION
     WHEN OTHERS THEN
-        PERFORM bambi_internal.archive_failed(archive, SQLERRM);
+        IF NOT bambi_internal.archive_reject(done_task, SQLSTATE,
+                                                 SQLERRM) THEN
+            PERFORM bambi_internal.archive_failed(archive, SQLERRM);
+        END IF;
         task := NULL;
         errand := NULL;
         payload := NULL;
@@ -477,7 +487,7 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     named CONSTANT text[] := regexp_match(manifest,
-        '^([a-z_]+)/(\d{4}-(?:0[1-9]|1[0-2]))/manifest\.json$');
+        '^([a-z_]+)/([0-9]{4}-(?:0[1-9]|1[0-2]))/manifest[.]json$');
     a     record;
 BEGIN
     PERFORM bambi_internal.require_tables();
@@ -509,18 +519,19 @@ BEGIN
                   DETAIL = format('It is %s.', a.state),
                   HINT = 'See bambi_archives.';
     ELSE
-        IF a.state = 'failed' THEN
-            DELETE FROM bambi_internal.archive_objects AS o
-             WHERE o.archive_id = a.id;
-            a.manifest_sha256 := NULL;
-        END IF;
         UPDATE bambi.archives AS r
            SET state = 'restoring', is_planned = false, attempts = 0,
-               manifest_sha256 = a.manifest_sha256,
                manifest = bambi_restore_archive.manifest,
                not_before = NULL, last_error = NULL, rows_left_out = 0,
                updated_at = now()
          WHERE r.id = a.id;
+        IF a.state = 'failed'
+           AND NOT bambi_internal.archive_is_being_rewritten(a.id) THEN
+            DELETE FROM bambi_internal.archive_objects AS o
+             WHERE o.archive_id = a.id AND o.state <> 'superseded';
+            UPDATE bambi.archives AS r SET manifest_sha256 = NULL
+             WHERE r.id = a.id;
+        END IF;
     END IF;
     PERFORM bambi_internal.wake_archive();
 END

@@ -9,6 +9,9 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning
 -- nor may the caller's choice decide where the tables lie
 SET default_tablespace = ''
+-- nor what the text of its scripts means
+SET standard_conforming_strings = on SET quote_all_identifiers = off
+SET datestyle = 'ISO, MDY'
 AS 'MODULE_PATHNAME', 'bambi_setup';
 REVOKE ALL ON FUNCTION @extschema@.bambi_setup() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.bambi_setup() TO bambi_admin;

@@ -38,6 +38,8 @@ CREATE OR REPLACE FUNCTION bambi_internal.bound_month(
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- other styles write zones by abbreviations, and IST is read as Israel's
+SET datestyle = 'ISO'
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_attribute
@@ -66,7 +68,7 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT bambi_internal.bound_month(
                c.oid::regclass,
-               to_timestamp(right(c.relname, 7), 'YYYY_MM')::timestamp)
+               to_date(right(c.relname, 7), 'YYYY_MM')::timestamp)
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
      WHERE i.inhparent = parent;
 END;
@@ -162,11 +164,17 @@ EXCEPTION
         RAISE WARNING 'there is a table % in the place of a month', leaf
             USING HINT = 'Attach it again, or rename it.';
         RETURN false;
+    WHEN check_violation THEN
+        RAISE WARNING 'a default partition of % has rows of a month', parent
+            USING HINT = 'Detach it, make the month with bambi_maintain(), '
+                         'and insert its rows again.';
+        RETURN false;
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.make_month(regclass, timestamp, text) IS
     'Makes the partition of a month (UTC), with storage parameters. False if '
-    'a lock was not to be had at once, or a table of that name is in the way.';
+    'a lock was not to be had at once, or a table of that name or a default '
+    'partition is in the way.';
 
 -- It leaves without its foreign keys: to drop it with them would lock the
 -- tables around once more.
@@ -258,8 +266,8 @@ COMMENT ON FUNCTION bambi_internal.ensure_months(integer) IS
     'Makes the partitions of this month (UTC) and of as many months ahead, '
     'and at the very first call that of the month before. Returns how many '
     'are still missing because a lock was not to be had at once, or a table '
-    'of that name is in the way: ask again then. Where all are there it '
-    'locks nothing.';
+    'of that name or a default partition is in the way: ask again then. '
+    'Where all are there it locks nothing.';
 
 DO $$
 DECLARE

@@ -327,6 +327,12 @@ set_session(void)
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
 		{"synchronous_commit", "on"},
+		/* What text means, whatever the database's sessions prefer. */
+		{"datestyle", "ISO, MDY"},
+		{"intervalstyle", "postgres"},
+		{"standard_conforming_strings", "on"},
+		{"quote_all_identifiers", "off"},
+		{"array_nulls", "on"},
 		/* Or each check of a foreign key is planned anew. */
 		{"plan_cache_mode", "force_generic_plan"},
 		/* Kept plans were made when the tables were small. */

@@ -61,6 +61,31 @@ SELECT bambi_cancel_restore('usage_events/2024-05/manifest.json');
 SELECT count(*) FROM bambi_archives;
 ROLLBACK;
 
+-- A month out of which somebody is being taken is not restored by the manifest
+-- of before; and a restore that fails forgets nothing that is to be erased.
+BEGIN;
+\set archive '\'00000000-0000-7000-8000-0000000000c1\''
+INSERT INTO bambi.archives (id, table_name, month, state, manifest, is_stale,
+                            archived_at)
+VALUES (:archive, 'image_generations', '2011-02-01', 'restoring',
+        'image_generations/2011-02/manifest.json', true, now());
+INSERT INTO bambi_internal.archive_objects
+       (archive_id, kind, state, name, first_user, last_user)
+VALUES (:archive, 'picture', 'superseded',
+        'image_generations/2011-02/pictures/x.png', :a, :a),
+       (:archive, 'lines', 'written',
+        'image_generations/2011-02/000001-2.jsonl.zst', :a, :a);
+SELECT task ->> 'do' AS first FROM bambi_internal.archive_step('{}');
+UPDATE bambi.archives SET is_stale = false;
+INSERT INTO bambi_internal.archive_erasures (user_id, object_id)
+SELECT :a, id FROM bambi_internal.archive_objects WHERE kind = 'lines';
+SELECT task ->> 'do' AS first FROM bambi_internal.archive_step('{}');
+UPDATE bambi_internal.archive_erasures SET is_done = true;
+SELECT task ->> 'do' AS "then" FROM bambi_internal.archive_step('{}');
+SELECT bambi_internal.archive_give_up(:archive, 'a test');
+SELECT kind, state, name FROM bambi_internal.archive_objects ORDER BY kind;
+ROLLBACK;
+
 -- A month that is past its time waits, and says what for.
 BEGIN;
 -- somebody may hold a lock for a moment

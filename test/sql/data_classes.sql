@@ -35,6 +35,17 @@ SELECT class, relation, string_agg(column_name, ' ' ORDER BY column_name)
   FROM bambi.data_classes WHERE class IN ('secret', 'content')
  GROUP BY class, relation ORDER BY class, relation;
 
+-- Those of which the planner keeps values, months and hash partitions included:
+SELECT DISTINCT relation, column_name
+  FROM bambi.data_classes JOIN real_columns r USING (relation, column_name)
+       CROSS JOIN LATERAL (
+           SELECT r.oid AS relid
+            UNION SELECT t.relid FROM pg_partition_tree(r.oid) t) p
+       JOIN pg_attribute a ON a.attrelid = p.relid
+                          AND a.attname = column_name
+ WHERE class IN ('secret', 'content') AND a.attstattarget <> 0
+ ORDER BY 1, 2;
+
 -- Columns that a user may not read, of tables with users' rows, and that are
 -- no secret and no content, and whose values are logged all the same:
 SELECT relation, column_name

@@ -136,6 +136,29 @@ INSERT INTO bambi.image_generations (user_id, model_id, prompt, created_at)
 VALUES (:a, :sandbox, 'x', now());
 ROLLBACK;
 
+-- How the session writes times changes nothing: where it would call two zones
+-- by one name, a month still has its first moment and its last.
+BEGIN;
+INSERT INTO bambi.users (id, email) VALUES (:a, 'months@example.com');
+SET LOCAL timezone = 'Asia/Kolkata';
+SET LOCAL datestyle = 'SQL, DMY';
+DO $$
+BEGIN
+    FOR attempt IN 1 .. 100
+    LOOP
+        EXIT WHEN bambi_internal.ensure_months(4) = 0;
+    END LOOP;
+END
+$$;
+SELECT bambi_internal.ensure_months(4) AS missing;
+INSERT INTO bambi.image_generations (id, user_id, model_id, prompt)
+SELECT bambi_uuid_floor(v.moment), :a, :sandbox, 'x'
+  FROM (SELECT first, next FROM months ORDER BY first DESC LIMIT 1) m,
+       LATERAL (VALUES (bambi_uuid_time(m.first)),
+           (bambi_uuid_time(m.next) - interval '1 ms')) v (moment);
+SELECT count(*) AS rows FROM bambi.image_generations WHERE user_id = :a;
+ROLLBACK;
+
 -- A table in the place of a month keeps no other month from being made.
 BEGIN;
 SELECT format('CREATE TABLE bambi.%I ()', bambi_internal.month_name(
@@ -143,6 +166,22 @@ SELECT format('CREATE TABLE bambi.%I ()', bambi_internal.month_name(
                                + interval '5 months')) AS stranger \gset
 SET LOCAL client_min_messages = error;
 :stranger;
+SELECT bambi_internal.ensure_months(5) AS missing;
+SELECT count(*) AS tables_with_the_month
+  FROM bambi_internal.monthly_tables()
+ WHERE bambi_internal.has_month(
+           parent, date_trunc('month', now() AT TIME ZONE 'UTC')
+                   + interval '5 months');
+ROLLBACK;
+
+-- Nor does a default partition that somebody has added, and that hides rows.
+BEGIN;
+CREATE TABLE bambi.hiding PARTITION OF bambi.change_log DEFAULT;
+INSERT INTO bambi.change_log (id, table_name, row_key, operation, columns,
+            old_values, new_values, session_role)
+VALUES (bambi_uuid_floor(date_trunc('month', now(), 'UTC')
+                         + interval '5 months 10 days'),
+        'plans', 'x', 'update', '{}', '{}', '{}', 'x');
 SELECT bambi_internal.ensure_months(5) AS missing;
 SELECT count(*) AS tables_with_the_month
   FROM bambi_internal.monthly_tables()

@@ -264,6 +264,14 @@ SELECT email, password_hash, auth_provider, auth_provider_id, last_login_at,
        is_active, usage_count, erased_at IS NOT NULL AS is_erased
   FROM bambi.users WHERE id = :'ada';
 
+-- Somebody has taken a month off its table: it is erased from, too.
+SELECT bambi_internal.make_month('bambi.change_log', '2011-03-01', NULL);
+INSERT INTO bambi.change_log (id, user_id, table_name, row_key, operation,
+            columns, old_values, new_values, session_role)
+SELECT u.id, :'ada', 'users', 'canary-a1', 'update', '{email}', '{}', '{}', 'x'
+  FROM (SELECT bambi_uuid_floor('2011-03-02 00:00Z')) u (id);
+ALTER TABLE bambi.change_log DETACH PARTITION bambi.change_log_2011_03;
+
 -- The steps of the worker, here, where nothing else runs.
 DO $$
 BEGIN

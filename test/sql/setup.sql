@@ -16,6 +16,12 @@ SELECT bambi_adopt();
 \echo :LAST_ERROR_SQLSTATE
 SELECT bambi_setup() ~ 'Made the tables' AS made;
 SELECT bambi_setup() ~ 'Made the tables' AS made_again;
+-- whatever text means to the session
+SET quote_all_identifiers = on;
+SET standard_conforming_strings = off;
+SELECT bambi_setup() ~ 'Made the tables' AS made_again;
+RESET standard_conforming_strings;
+RESET quote_all_identifiers;
 
 -- The tables belong to nobody's extension: pg_dump saves them, and DROP
 -- EXTENSION leaves them.

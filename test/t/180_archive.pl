@@ -171,6 +171,28 @@ is($bambi->sql("SELECT count(*) FROM bambi.image_generations
 		WHERE id IN (SELECT id FROM made)"), 0, 'nothing comes back');
 $archive->write_file("$stored/$victim", $bytes);
 
+# ---- an archive that the tables do not take any more
+
+my $last = $bambi->sql('SELECT id FROM made ORDER BY user_id DESC, id DESC
+	LIMIT 1');
+$bambi->sql(map { "ALTER TABLE bambi.$_ ADD CONSTRAINT is_wanted
+	CHECK (id <> '$last')" } $content, $usage);
+$archive->ask_back($content, $usage);
+ok($archive->wait_for('archived', $content, $usage),
+	'what cannot be restored whole is taken back')
+  || diag($bambi->sql('TABLE bambi_archives'));
+is( $bambi->sql("SELECT count(*) FROM bambi_archives
+		WHERE last_error LIKE '%is_wanted%'"),
+	2, 'and says why');
+is( $bambi->sql("SELECT count(*) FROM pg_class
+		WHERE relname LIKE '%\\_2024\\_05' AND relkind = 'r'"),
+	0, 'the partitions are gone again');
+is_deeply([ $archive->files($pictures) ], [], 'and the pictures');
+is($bambi->sql($budget), $spent, 'the budget counts what it did');
+$archive->is_whole('the archive is as it was');
+$bambi->sql(map { "ALTER TABLE bambi.$_ DROP CONSTRAINT is_wanted" }
+	$content, $usage);
+
 # ---- a database that never saw it
 
 $bambi->sql("DELETE FROM bambi.archives WHERE table_name <> '$usage'");
@@ -219,7 +241,7 @@ is( $bambi->sql("SELECT count(*) FROM pg_class
 is_deeply([ $archive->files($pictures) ], [], 'and pictures');
 is($bambi->sql($budget), $spent, 'the budget remembers it all the same');
 
-note "counted: $generations generations a month, 9 times to the archive and "
+note "counted: $generations generations a month, 10 times to the archive and "
   . 'back';
 $bambi->stop;
 done_testing();

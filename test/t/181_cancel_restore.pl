@@ -1,5 +1,5 @@
 # A month whose way back from the archive ends in the middle, since an object
-# is lost meanwhile, is given up: what was there of it goes again, and tables,
+# cannot be read any more, is given up: what was there of it goes again, and tables,
 # image store, budgets and archive are as they were.
 
 use strict;
@@ -65,10 +65,10 @@ sub object
 		ORDER BY o.number DESC LIMIT 1");
 }
 
-# Asks for a month, and takes something of it away once everything was read
-# and compared: a chunk, or all files once one is in its store again.  What it
-# is; it is beside the archive then.
-sub lose
+# Asks for a month, and lets nobody read something of it once everything was
+# read and compared: a chunk, or all files once one is in its store again.  What
+# it is.
+sub lock_up
 {
 	my ($table, $which) = @_;
 	my $is_file = $which eq 'files';
@@ -97,7 +97,7 @@ sub lose
 		}
 		$name = $archive->manifest($table) =~ s/[^\/]*$/pictures/r;
 	}
-	rename("$stored/$name", "$stored/../lost") or die "$name: $!";
+	chmod 0, "$stored/$name" or die "$name: $!";
 	$bambi->release($next);
 	$holder->query_safe('COMMIT') unless $is_file;
 	$holder->quit;
@@ -111,11 +111,11 @@ sub lose
 	return $name;
 }
 
-sub find_again
+sub open_again
 {
 	my ($name) = @_;
 
-	rename("$stored/../lost", "$stored/$name") or die "$name: $!";
+	chmod 0700, "$stored/$name" or die "$name: $!";
 	return;
 }
 
@@ -137,7 +137,7 @@ my $archived = state_of_all();
 
 foreach my $table (qw(change_log image_generations usage_events))
 {
-	my $name = lose($table, $table eq $content ? 'files' : 'chunk');
+	my $name = lock_up($table, $table eq $content ? 'files' : 'chunk');
 
 	is($bambi->sql($budgets), $spent, 'and costs are what they were');
 	my (undef, undef, $error) = $bambi->try_as('postgres',
@@ -146,7 +146,7 @@ foreach my $table (qw(change_log image_generations usage_events))
 	cancel($table);
 	ok($archive->wait_for('archived', $table), 'it is given up')
 	  || diag($bambi->sql('TABLE bambi_archives'));
-	find_again($name);
+	open_again($name);
 	is_deeply(state_of_all(), $archived, 'and everything is as it was');
 	is($bambi->sql($budgets), $spent, 'costs, too');
 }
@@ -162,7 +162,7 @@ $bambi->sql("SELECT bambi_set_retention('content', '1 year',
 my @files = $archive->files($pictures);
 ok($archive->send_off, 'a month is archived without its pictures');
 $archived = state_of_all();
-my $name = lose($content, 'chunk');
+my $name = lock_up($content, 'chunk');
 my $there = "SELECT count(*) FROM bambi.$content
 	WHERE id IN (SELECT id FROM made)";
 my $had = $bambi->sql($there);
@@ -181,7 +181,7 @@ $bambi->bring_back;
 ok($archive->wait_for('archived', $content),
 	'a death on the way is of no account')
   || diag($bambi->sql('TABLE bambi_archives'));
-find_again($name);
+open_again($name);
 cmp_ok($left, '>', 0, 'rows go in pieces');
 is_deeply(state_of_all(), $archived, 'and everything is as it was');
 is_deeply([ $archive->files($pictures) ], \@files,
@@ -191,7 +191,7 @@ is_deeply([ $archive->files($pictures) ], \@files,
 
 $bambi->sql("DELETE FROM bambi.archives WHERE table_name = '$usage'");
 my $less = $bambi->sql($budgets);
-$name = lose($usage, 'chunk');
+$name = lock_up($usage, 'chunk');
 isnt($bambi->sql($budgets), $less, 'a month from elsewhere costs, too');
 cancel($usage);
 ok($archive->wait_for('failed', $usage), 'it is given up');
@@ -200,7 +200,7 @@ is( $bambi->sql('SELECT count(*) FROM bambi_internal.carried_costs
 		WHERE archive_id NOT IN (SELECT archive_id
 			FROM bambi_internal.carried_months)'),
 	0, 'of which nothing is left');
-find_again($name);
+open_again($name);
 ok($archive->bring_back, 'and restored another time');
 is($archive->look, $before, 'as it was');
 is($bambi->sql($budgets), $spent, 'with its costs');
