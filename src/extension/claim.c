@@ -25,6 +25,7 @@
 #include "choose.h"
 #include "claim.h"
 #include "lanes.h"
+#include "queue_growth.h"
 #include "shmem.h"
 #include "statements_claim.h"
 #include "statements_worker.h"
@@ -311,6 +312,7 @@ bambi_claim(int wanted, TimestampTz now)
 
 	claimed_count = 0;
 	was_cut = false;
+	bambi_queue_growth_look();
 	bambi_lanes_read_if_forgotten();
 	if (TimestampDifferenceExceeds(started_over_at, now, START_OVER_MS))
 		start_over(now);
@@ -347,6 +349,7 @@ bambi_claim_forget(void)
 		bambi_call_remove(claimed[--claimed_count]);
 	bambi_parties_recount();
 	bambi_lanes_forget();
+	bambi_queue_growth_forget();
 	start_over(GetCurrentTimestamp());
 }
 

@@ -135,9 +135,9 @@ rule('only the engine and url.c include libcurl',
 # What every adapter may stand on: the exchange, and files without a side
 # effect.  Such a file includes only others of the list.
 my %pure = map { ("src/courier/$_.h" => 1) }
-  qw(exchange arena secret secret_json fault base64 body echo percent
-  retry scrub sigv4 aws_credentials tokens url jwt archive_name compression
-  hash);
+  qw(exchange arena secret secret_json fault base64 body body_scan echo
+  percent retry scrub sigv4 aws_credentials tokens url jwt archive_name
+  compression hash);
 
 my %family = (
 	providers => 'provider.h',
