@@ -16,7 +16,8 @@
 #	my $id = $bambi->generate('alice', 'a fawn');
 #	kill 'KILL', $bambi->wait_held('claim-committed');
 #
-# Environment: BAMBI_MOCK and BAMBI_COURIER are programs.
+# Environment: BAMBI_MOCK and BAMBI_COURIER are programs; BAMBI_SANITIZED is set
+# where the server starts a courier with sanitizers.
 
 package BambiCluster;
 
