@@ -4,6 +4,7 @@
 #	make demo, make demo-stop		see it work, in a private cluster
 #	make check				build and run every test
 #	make check-fuzz			look for what breaks it, for a while
+#	make check-memory		under sanitizers and valgrind
 #	make check-services		try it against what others wrote
 #
 # installcheck needs a running server as CONTRIBUTING.md describes it; make
@@ -52,6 +53,10 @@ check-fuzz:
 	@$(harness)/packages.sh fuzz
 	$(MAKE) -C test/fuzz check
 
+# the groups of memory.sh
+check-memory:
+	@$(harness)/check.sh --memory
+
 indent:
 	@test/lint/indent.sh --write
 
@@ -65,5 +70,5 @@ torture:
 .PHONY: all install uninstall clean clean-tests installcheck demo demo-stop check \
 	check-harness check-unit check-mock check-layers check-reference \
 	check-indent check-warnings check-regress check-isolation check-tap check-fuzz \
-	check-services indent bench torture
+	check-memory check-services indent bench torture
 .DEFAULT_GOAL := all

@@ -4,6 +4,7 @@
 #	Builds bambi, installs it and runs every test.
 #
 # Usage: check.sh [GROUP]...	(all groups without an argument)
+#        check.sh --memory [GROUP]...	the groups of memory.sh, likewise
 #        check.sh --torture		the long runs alone; told line by line
 #
 # Ends with "N passed, N failed" and fails if anything failed.  What cannot
@@ -19,6 +20,7 @@ cd "$top"
 . test/harness/cluster.sh
 . test/harness/report.sh
 . test/harness/sizes.sh
+. test/harness/memory.sh
 
 # in this order; a later one may need what an earlier one made
 all_groups=(harness unit fuzz mock layers reference indent warnings regress isolation tap torture)
@@ -65,17 +67,22 @@ group_indent() {
 	test/lint/indent.sh
 }
 
-# Separate trees, so that the objects of the first build stay.
+# copy_sources TREE
+#	For a build of its own, so that the objects of the first one stay.
+copy_sources() {
+	mkdir "$1"
+	tar -c --exclude='*.o' --exclude='*.d' --exclude='*.so' \
+		--exclude='*.a' --exclude=build --exclude=bambi-courier \
+		--exclude=bambi-mock \
+		bambi.control Makefile src sql test | tar -x -C "$1"
+}
+
 group_warnings() {
 	local number=0 failed=0 compiler part
 	for compiler in gcc clang
 	do
 		local tree=$scratch/warnings-$compiler
-		mkdir "$tree"
-		tar -c --exclude='*.o' --exclude='*.d' --exclude='*.so' \
-			--exclude='*.a' --exclude=build --exclude=bambi-courier \
-			--exclude=bambi-mock \
-			bambi.control Makefile src sql test | tar -x -C "$tree"
+		copy_sources "$tree"
 		for part in src/extension src/courier test/mock test/unit test/bench \
 			test/clients
 		do
@@ -193,6 +200,7 @@ limit_of() {
 		torture) seconds_for sample ;;
 		whole) seconds_for whole ;;
 		tap) echo 2400 ;;
+		*-sanitized | *-valgrind) echo 5400 ;;
 		*) echo 1200 ;;
 	esac
 }
@@ -206,7 +214,15 @@ then
 	exit
 fi
 
-if ! test/harness/packages.sh check
+packages=check
+if [ "${1:-}" = --memory ]
+then
+	shift
+	packages=memory
+	all_groups=("${memory_groups[@]}")
+fi
+
+if ! test/harness/packages.sh "$packages"
 then
 	echo '0 passed, 1 failed'
 	exit 1
@@ -235,6 +251,15 @@ fi
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/bambi-check.XXXXXX")
 chmod 755 "$scratch"
+
+# Then every group has the copy, and what is installed stays as it is.
+if [ "$packages" = memory ]
+then
+	PG_CONFIG=$(memory_installation "$scratch/installation")
+	# it is the patience of the tests, which take longer so
+	PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-600}
+	export PG_CONFIG PG_TEST_TIMEOUT_DEFAULT
+fi
 
 leave() {
 	cluster_stop "$scratch/cluster" || true

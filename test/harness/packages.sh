@@ -3,7 +3,7 @@
 # packages.sh
 #	Installs, from Debian, what is missing for building, the demo and the tests.
 #
-# Usage: packages.sh demo|fuzz|check|services
+# Usage: packages.sh demo|fuzz|check|memory|services
 #
 # Asks dpkg first and leaves at once if nothing is missing.  Uses sudo unless
 # it is root.  A server package that is installed here makes no cluster of its
@@ -12,7 +12,7 @@
 set -euo pipefail
 
 # package, who needs it (demo needs less than fuzz, fuzz less than check, check
-# less than services), why
+# less than memory and less than services), why
 packages() {
 	cat <<'TABLE'
 gcc                     demo   the compiler
@@ -42,6 +42,7 @@ postgresql-15-pgtap     check  pgTAP, for tests in SQL
 postgresql-15-pgaudit   check  pgaudit, which logs statements by itself
 zstd                    check  unpacks what was archived, without bambi
 redis-tools             check  Redis itself, which redis-check-rdb is by another name
+valgrind                memory  finds what the unit tests and the courier read unset
 chromium                services  a browser, which seals a key
 npm                     services  installs the clients and servers of test/clients
 python3-venv            services  installs those that are Python's
@@ -53,8 +54,10 @@ missing() {
 	while read -r package group reason
 	do
 		case "$1 $group" in
-			'demo fuzz' | 'demo check' | 'demo services' | \
-				'fuzz check' | 'fuzz services' | 'check services')
+			'demo fuzz' | 'demo check' | 'fuzz check' | \
+				'demo memory' | 'fuzz memory' | 'check memory' | \
+				'demo services' | 'fuzz services' | 'check services' | \
+				'memory services' | 'services memory')
 				continue
 				;;
 		esac

@@ -20,7 +20,8 @@
 # BambiMock, processes and points in BambiProcesses: a BambiCluster has the
 # methods of all.
 #
-# Environment: BAMBI_MOCK and BAMBI_COURIER are programs.
+# Environment: BAMBI_MOCK and BAMBI_COURIER are programs; BAMBI_SANITIZED is set
+# where the server starts a courier with sanitizers.
 
 package BambiCluster;
 
