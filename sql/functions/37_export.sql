@@ -220,7 +220,9 @@ BEGIN
                   FROM bambi.archives AS a
                        JOIN bambi_internal.archive_objects AS o
                          ON o.archive_id = a.id
-                 WHERE "user" BETWEEN o.first_user AND o.last_user) AS m);
+                 WHERE o.kind = 'lines'
+                   AND bambi_internal.uuid_range(o.first_user, o.last_user,
+                                                 '[]') @> "user") AS m);
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.export_archives(uuid) IS

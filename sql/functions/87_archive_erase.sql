@@ -20,16 +20,17 @@ BEGIN
      WHERE a.table_name <> 'usage_events'
        AND a.state IN ('archived', 'restored', 'failed')
        AND o.kind = 'lines' AND o.state = 'written'
-       AND erase_from_archives.user_id BETWEEN o.first_user AND o.last_user
+       AND bambi_internal.uuid_range(o.first_user, o.last_user, '[]')
+           @> erase_from_archives.user_id
     ON CONFLICT DO NOTHING;
 
     SELECT count(*) INTO left_over
       FROM bambi.archives AS a
       JOIN bambi_internal.archive_objects AS o ON o.archive_id = a.id
-     WHERE a.table_name <> 'usage_events'
-       AND erase_from_archives.user_id BETWEEN o.first_user AND o.last_user
+     WHERE a.table_name <> 'usage_events' AND o.kind = 'lines'
+       AND bambi_internal.uuid_range(o.first_user, o.last_user, '[]')
+           @> erase_from_archives.user_id
        AND CASE WHEN o.state IN ('superseded', 'old') THEN true
-                WHEN o.kind <> 'lines' THEN false
                 WHEN a.state IN ('archived', 'restored', 'failed')
                 THEN EXISTS (SELECT FROM bambi_internal.archive_erasures AS e
                               WHERE e.object_id = o.id AND NOT e.is_done
@@ -38,6 +39,9 @@ BEGIN
                 THEN o.state <> 'written'
                 ELSE true END;
     left_over := left_over + (
+        SELECT count(*) FROM bambi_internal.archive_objects AS o
+         WHERE o.state = 'superseded' AND o.kind = 'picture'
+           AND o.first_user = erase_from_archives.user_id) + (
         SELECT count(*) FROM bambi_internal.archive_touches AS t
          WHERE t.user_id = erase_from_archives.user_id);
     IF left_over > 0 THEN

@@ -205,6 +205,23 @@ COMMENT ON COLUMN bambi_internal.archive_objects.store IS
 COMMENT ON COLUMN bambi_internal.archive_objects.location IS
     'Likewise: where.';
 
+-- Two columns with two bounds would not do: an index by either column reads
+-- half of the chunks for a user in the middle.
+DO $$
+BEGIN
+    IF to_regtype('bambi_internal.uuid_range') IS NULL THEN
+        CREATE TYPE bambi_internal.uuid_range AS RANGE (subtype = uuid);
+    END IF;
+END
+$$;
+ALTER TYPE bambi_internal.uuid_range OWNER TO bambi_owner;
+COMMENT ON TYPE bambi_internal.uuid_range IS
+    'Users from one id to another.';
+CREATE INDEX IF NOT EXISTS objects_by_user
+    ON bambi_internal.archive_objects
+    USING gist (bambi_internal.uuid_range(first_user, last_user, '[]'))
+    WHERE kind = 'lines';
+
 CREATE INDEX IF NOT EXISTS objects_of_archive
     ON bambi_internal.archive_objects (archive_id, kind, state, number);
 CREATE INDEX IF NOT EXISTS objects_to_write

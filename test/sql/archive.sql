@@ -251,6 +251,8 @@ SELECT path, pg_temp.told(:'m'::jsonb #- path)
 SELECT pg_temp.told(jsonb_set(:'m', '{objects}', '7'));
 SELECT pg_temp.told(jsonb_set(:'m', '{pictures}', '"none"'));
 SELECT pg_temp.told(jsonb_set(:'m', '{objects,0,last_user}', 'null'));
+SELECT pg_temp.told(jsonb_set(:'m', '{objects,0,last_user}',
+                              '"00000000-0000-0000-0000-000000000000"'));
 SELECT count(*) FROM bambi_internal.archive_objects;
 SELECT pg_temp.told(:'m');
 CREATE FUNCTION pg_temp.checked(line jsonb) RETURNS text
@@ -306,4 +308,32 @@ SELECT count(*) FILTER (WHERE g.id > r.removed_to) AS to_be_seen
   FROM bambi.image_generations g
   JOIN bambi_internal.content_removals r ON r.user_id = g.user_id
  WHERE g.user_id = :a;
+ROLLBACK;
+
+-- Which chunks may have a user is a look-up: many months, each with all users.
+BEGIN;
+INSERT INTO bambi.archives (table_name, month, state)
+SELECT t, '2001-01-01'::date + n * interval '1 month', 'archived'
+  FROM unnest('{image_generations, usage_events}'::text[]) t,
+       generate_series(0, 19) n;
+INSERT INTO bambi_internal.archive_objects
+       (archive_id, kind, state, name, first_user, last_user)
+SELECT a.id, 'lines', 'written', n, (lpad(n::text, 4, '0') || user_id)::uuid,
+       (lpad((n + 9)::text, 4, '0') || user_id)::uuid
+  FROM bambi.archives a, generate_series(0, 990, 10) n,
+       (SELECT '0000-0000-7000-8000-0000000000a1') u (user_id);
+ANALYZE bambi.archives, bambi_internal.archive_objects;
+SELECT '05050000-0000-7000-8000-0000000000a1'::uuid AS user_id \gset
+CREATE FUNCTION pg_temp.scans(OUT whole bigint, OUT by_user bigint)
+LANGUAGE sql AS $$
+    SELECT pg_stat_get_xact_numscans(
+               'bambi_internal.archive_objects'::regclass),
+           pg_stat_get_xact_numscans(
+               'bambi_internal.objects_by_user'::regclass)
+$$;
+SELECT * FROM pg_temp.scans() \gset before_
+SELECT jsonb_array_length(bambi_internal.export_archives(:'user_id'));
+SELECT bambi_internal.erase_from_archives(:'user_id');
+SELECT whole - :before_whole AS whole, by_user - :before_by_user AS by_user
+  FROM pg_temp.scans();
 ROLLBACK;

@@ -54,77 +54,25 @@ sub state_of_all
 	  $archive->files($pictures), $archive->files($stored) ];
 }
 
-# Something the archive has of a month; the last of it.
-sub object
-{
-	my ($table, $condition) = @_;
-
-	return $bambi->sql("SELECT o.name FROM bambi_internal.archive_objects o
-		JOIN bambi.archives a ON a.id = o.archive_id
-		WHERE a.table_name = '$table' AND $condition
-		ORDER BY o.number DESC LIMIT 1");
-}
-
-# Asks for a month, and lets nobody read something of it once everything was
-# read and compared: a chunk, or all files once one is in its store again.  What
-# it is.
+# A month that does not come back whole; what of it cannot be read.
 sub lock_up
 {
-	my ($table, $which) = @_;
-	my $is_file = $which eq 'files';
-	my $next = 'archive-answer-committed';
+	my ($table, $what) = @_;
+	my $name = $archive->lock_up($table, $what);
 
-	# then nobody makes its partition, which is what comes next
-	my $holder = $bambi->session('postgres');
-	$holder->query_safe(
-		"BEGIN; LOCK TABLE ONLY bambi.$table IN SHARE UPDATE EXCLUSIVE MODE");
-	$archive->ask_back($table);
-	$bambi->poll("SELECT count(*) > 0 AND bool_and(o.state = 'checked')
-			AND bool_and(a.is_planned)
-		FROM bambi_internal.archive_objects o
-		JOIN bambi.archives a ON a.id = o.archive_id
-		WHERE a.table_name = '$table' AND o.kind <> 'reference'")
-	  or die $bambi->sql('TABLE bambi_archives');
-	my $name = object($table, "o.kind = 'lines'");
-	if ($is_file)
-	{
-		$bambi->hold($next);
-		$holder->query_safe('COMMIT');
-		until (object($table, "o.state = 'loaded' AND o.store IS NOT NULL"))
-		{
-			$bambi->wait_held($next);
-			$bambi->step($next);
-		}
-		$name = $archive->manifest($table) =~ s/[^\/]*$/pictures/r;
-	}
-	chmod 0, "$stored/$name" or die "$name: $!";
-	$bambi->release($next);
-	$holder->query_safe('COMMIT') unless $is_file;
-	$holder->quit;
-	ok( $bambi->poll("SELECT state = 'restoring' AND strpos(last_error,
-			'$name') = 1 FROM bambi_archives WHERE table_name = '$table'"),
+	ok( $archive->is_stuck_at($name),
 		"$table does not come back, and says why")
 	  || diag($bambi->sql('TABLE bambi_archives'));
-	cmp_ok($bambi->sql("SELECT count(*) FROM bambi.$table
-			WHERE id IN (SELECT id FROM made)"), '>', 0,
+	# the answer about the first chunk may be on its way
+	ok( $bambi->poll("SELECT count(*) > 0 FROM bambi.$table
+			WHERE id IN (SELECT id FROM made)"),
 		'but something of it is there');
 	return $name;
 }
 
-sub open_again
-{
-	my ($name) = @_;
-
-	chmod 0700, "$stored/$name" or die "$name: $!";
-	return;
-}
-
 sub cancel
 {
-	my ($table) = @_;
-
-	$bambi->sql("SELECT bambi_cancel_restore('"
-		  . $archive->manifest($table) . "')");
+	$archive->cancel(@_);
 	$cancelled++;
 	return;
 }
@@ -137,7 +85,7 @@ my $archived = state_of_all();
 
 foreach my $table (qw(change_log image_generations usage_events))
 {
-	my $name = lock_up($table, $table eq $content ? 'files' : 'chunk');
+	my $name = lock_up($table, $table eq $content ? 'pictures' : 'chunk');
 
 	is($bambi->sql($budgets), $spent, 'and costs are what they were');
 	my (undef, undef, $error) = $bambi->try_as('postgres',
@@ -146,7 +94,7 @@ foreach my $table (qw(change_log image_generations usage_events))
 	cancel($table);
 	ok($archive->wait_for('archived', $table), 'it is given up')
 	  || diag($bambi->sql('TABLE bambi_archives'));
-	open_again($name);
+	$archive->open_again($name);
 	is_deeply(state_of_all(), $archived, 'and everything is as it was');
 	is($bambi->sql($budgets), $spent, 'costs, too');
 }
@@ -165,8 +113,10 @@ $archived = state_of_all();
 my $name = lock_up($content, 'chunk');
 my $there = "SELECT count(*) FROM bambi.$content
 	WHERE id IN (SELECT id FROM made)";
-my $had = $bambi->sql($there);
 my $left;
+# a step takes a hundred
+$bambi->poll("SELECT ($there) > 100") or die $bambi->sql($there);
+my $had = $bambi->sql($there);
 $bambi->hold('archive-step-committed');
 cancel($content);
 $bambi->wait_held('archive-step-committed');
@@ -181,7 +131,7 @@ $bambi->bring_back;
 ok($archive->wait_for('archived', $content),
 	'a death on the way is of no account')
   || diag($bambi->sql('TABLE bambi_archives'));
-open_again($name);
+$archive->open_again($name);
 cmp_ok($left, '>', 0, 'rows go in pieces');
 is_deeply(state_of_all(), $archived, 'and everything is as it was');
 is_deeply([ $archive->files($pictures) ], \@files,
@@ -200,7 +150,7 @@ is( $bambi->sql('SELECT count(*) FROM bambi_internal.carried_costs
 		WHERE archive_id NOT IN (SELECT archive_id
 			FROM bambi_internal.carried_months)'),
 	0, 'of which nothing is left');
-open_again($name);
+$archive->open_again($name);
 ok($archive->bring_back, 'and restored another time');
 is($archive->look, $before, 'as it was');
 is($bambi->sql($budgets), $spent, 'with its costs');

@@ -395,4 +395,85 @@ sub there_and_back
 	return;
 }
 
+# ---- a month that does not come back
+
+# Something the archive has of a month; the last of it.
+sub object
+{
+	my ($self, $table, $condition) = @_;
+
+	return $self->{bambi}->sql("SELECT o.name
+		FROM bambi_internal.archive_objects o
+		JOIN bambi.archives a ON a.id = o.archive_id
+		WHERE a.table_name = '$table' AND $condition
+		ORDER BY o.number DESC LIMIT 1");
+}
+
+# Asks for a month, and lets nobody read something of it once everything was
+# read and compared: the last chunk, or all pictures once one is in its store
+# again.  What it is.
+sub lock_up
+{
+	my ($self, $table, $what) = @_;
+	my $bambi = $self->{bambi};
+	my $are_pictures = $what eq 'pictures';
+	my $next = 'archive-answer-committed';
+
+	# then nobody makes its partition, which is what comes next
+	my $holder = $bambi->session('postgres');
+	$holder->query_safe(
+		"BEGIN; LOCK TABLE ONLY bambi.$table IN SHARE UPDATE EXCLUSIVE MODE");
+	$self->ask_back($table);
+	$bambi->poll("SELECT count(*) > 0 AND bool_and(o.state = 'checked')
+			AND bool_and(a.is_planned)
+		FROM bambi_internal.archive_objects o
+		JOIN bambi.archives a ON a.id = o.archive_id
+		WHERE a.table_name = '$table' AND o.kind <> 'reference'")
+	  or croak $bambi->sql('TABLE bambi_archives');
+	my $name = $self->object($table, "o.kind = 'lines'");
+	if ($are_pictures)
+	{
+		$bambi->hold($next);
+		$holder->query_safe('COMMIT');
+		until ($self->object($table,
+				"o.state = 'loaded' AND o.store IS NOT NULL"))
+		{
+			$bambi->wait_held($next);
+			$bambi->step($next);
+		}
+		$name = $self->manifest($table) =~ s{[^/]*$}{pictures}r;
+	}
+	chmod 0, "$self->{archive}/$name" or croak "$name: $!";
+	$bambi->release($next);
+	$holder->query_safe('COMMIT') unless $are_pictures;
+	$holder->quit;
+	return $name;
+}
+
+# Until the month of what cannot be read says so.
+sub is_stuck_at
+{
+	my ($self, $name) = @_;
+
+	return $self->{bambi}->poll("SELECT count(*) = 1 FROM bambi_archives
+		WHERE state = 'restoring' AND strpos(last_error, '$name') = 1");
+}
+
+sub open_again
+{
+	my ($self, $name) = @_;
+
+	chmod 0700, "$self->{archive}/$name" or croak "$name: $!";
+	return;
+}
+
+sub cancel
+{
+	my ($self, $table) = @_;
+
+	$self->{bambi}->sql("SELECT bambi_cancel_restore('"
+		  . $self->manifest($table) . "')");
+	return;
+}
+
 1;
