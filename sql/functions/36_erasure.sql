@@ -352,6 +352,33 @@ COMMENT ON FUNCTION bambi_internal.erasure_outside(uuid, boolean) IS
     'What there still is of a user outside the tables, and has others remove '
     'it: objects of pictures, Redis, archives.';
 
+-- Of a Redis that is away nothing is known; when it comes back, it may have
+-- what it had.
+CREATE FUNCTION bambi_internal.erasure_is_cached(
+    "user" uuid, at timestamptz, said jsonb, INOUT is_away boolean,
+    OUT may_be boolean)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    may_be := bambi_internal.cache_is_on()
+        AND (said IS NULL OR said ? 'is_away');
+    IF may_be THEN
+        PERFORM bambi_internal.note_for_cache('user', "user"::text, true);
+    END IF;
+    is_away := is_away
+        AND at < (SELECT u.erased_at + interval '1 minute'
+                         + current_setting('bambi.redis_ttl')::interval
+                    FROM bambi.users AS u WHERE u.id = "user");
+    may_be := may_be OR is_away;
+END
+$$;
+COMMENT ON FUNCTION bambi_internal.erasure_is_cached(
+    uuid, timestamptz, jsonb, boolean) IS
+    'Whether Redis may still have something of a user, by what the report '
+    'said of it. Has it told when it is there, and waits for it no longer '
+    'than values live.';
+
 -- ---- the states
 
 CREATE FUNCTION bambi_internal.erasure_may_begin(
@@ -508,13 +535,15 @@ COMMENT ON FUNCTION bambi_internal.erasure_kept(uuid) IS
     'How many rows stay under the id of an erased user, which tell of nobody.';
 
 CREATE FUNCTION bambi_internal.erasure_advance(
-    "user" uuid, at timestamptz, is_writing boolean, request uuid,
+    "user" uuid, at timestamptz, is_writing boolean, is_away boolean,
+    request uuid,
     INOUT state text, INOUT report jsonb, OUT not_before timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    done record;
+    done   record;
+    cached record;
 BEGIN
     IF state = 'waiting' THEN
         SELECT * INTO done
@@ -531,8 +560,15 @@ BEGIN
             state := 'outside';
         END IF;
     ELSE
+        SELECT * INTO cached
+          FROM bambi_internal.erasure_is_cached(
+                   "user", at, report -> 'cache', is_away);
         SELECT * INTO done
-          FROM bambi_internal.erasure_ends("user", is_writing, report);
+          FROM bambi_internal.erasure_ends(
+                   "user", is_writing OR cached.may_be, report);
+        IF cached.is_away THEN
+            done.report := jsonb_set(done.report, '{cache,is_away}', 'true');
+        END IF;
         IF done.left_outside > 0 THEN
             not_before := at + interval '1 s';
         ELSIF done.left_inside > 0 THEN
@@ -550,11 +586,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION bambi_internal.erasure_advance(
-    uuid, timestamptz, boolean, uuid, text, jsonb) IS
+    uuid, timestamptz, boolean, boolean, uuid, text, jsonb) IS
     'One step of an erasure.';
 
 CREATE FUNCTION bambi_internal.erasure_step(
-    at timestamptz, is_writing boolean,
+    at timestamptz, is_writing boolean, is_away boolean,
     OUT did_any boolean, OUT next timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -575,8 +611,8 @@ BEGIN
         BEGIN
             SELECT * INTO now_is
               FROM bambi_internal.erasure_advance(
-                       asked.user_id, at, is_writing, asked.id, asked.state,
-                       asked.report);
+                       asked.user_id, at, is_writing, is_away, asked.id,
+                       asked.state, asked.report);
             UPDATE bambi.erasure_requests AS e
                SET state = now_is.state, report = now_is.report,
                    not_before = now_is.not_before, attempts = 0,
@@ -598,7 +634,8 @@ BEGIN
      ORDER BY e.not_before NULLS FIRST, e.id LIMIT 1;
 END
 $$;
-COMMENT ON FUNCTION bambi_internal.erasure_step(timestamptz, boolean) IS
+COMMENT ON FUNCTION bambi_internal.erasure_step(
+    timestamptz, boolean, boolean) IS
     'One step of the erasure that is due first; next is when there is more to '
     'do: -infinity for at once, NULL for never.';
 

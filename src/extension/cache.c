@@ -481,6 +481,12 @@ bambi_cache_is_writing(void)
 	return state == CACHE_WRITING;
 }
 
+bool
+bambi_cache_is_away(void)
+{
+	return state == CACHE_AWAY || state == CACHE_OPENING;
+}
+
 void
 bambi_cache_lost(TimestampTz now)
 {

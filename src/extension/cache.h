@@ -29,6 +29,9 @@ extern void bambi_cache_answered(BambiFrame *frame);
 /* Whether values are on their way to Redis. */
 extern bool bambi_cache_is_writing(void);
 
+/* Whether Redis is to be written to, and is not there. */
+extern bool bambi_cache_is_away(void);
+
 /* The courier is gone, and its connection with it. */
 extern void bambi_cache_lost(TimestampTz now);
 

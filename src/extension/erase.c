@@ -90,7 +90,8 @@ static void
 step(TimestampTz now)
 {
 	Datum		values[] = {
-		TimestampTzGetDatum(now), BoolGetDatum(bambi_cache_is_writing())
+		TimestampTzGetDatum(now), BoolGetDatum(bambi_cache_is_writing()),
+		BoolGetDatum(bambi_cache_is_away())
 	};
 	bool		did_any;
 	bool		is_null;

@@ -62,14 +62,14 @@ BambiStatement bambi_personal_has_uncertain = {
 };
 
 /*
- * $1 now, $2 whether values are on their way to Redis.  Gives whether there
- * was anything to do, and when there is more: -infinity for at once, NULL for
- * never.
+ * $1 now, $2 whether values are on their way to Redis, $3 whether it is away.
+ * Gives whether there was anything to do, and when there is more: -infinity
+ * for at once, NULL for never.
  */
 BambiStatement bambi_personal_erasure_step = {
-	.sql = "SELECT * FROM bambi_internal.erasure_step($1, $2)",
-	.nargs = 2,
-	.types = {TIMESTAMPTZOID, BOOLOID},
+	.sql = "SELECT * FROM bambi_internal.erasure_step($1, $2, $3)",
+	.nargs = 3,
+	.types = {TIMESTAMPTZOID, BOOLOID, BOOLOID},
 	.is_generic = true,
 };
 

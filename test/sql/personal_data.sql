@@ -281,7 +281,7 @@ BEGIN
         -- nobody is there to erase objects
         DELETE FROM bambi_internal.outbox o
          WHERE o.errand ->> 'kind' = 'erase' AND step > 5;
-        PERFORM bambi_internal.erasure_step(now(), false);
+        PERFORM bambi_internal.erasure_step(now(), false, false);
     END LOOP;
 END
 $$;
@@ -382,6 +382,6 @@ SET LOCAL ROLE bambi_user;
 RESET ROLE;
 SET LOCAL bambi.user_id = :'bob';
 SET LOCAL ROLE bambi_user;
-SELECT * FROM bambi_internal.erasure_step(now(), false);
+SELECT * FROM bambi_internal.erasure_step(now(), false, false);
 SELECT count(*) AS bob_sees FROM bambi_erasure;
 ROLLBACK;

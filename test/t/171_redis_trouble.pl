@@ -133,6 +133,27 @@ change_bob();
 $redis->go_on;
 all_is_true('it answers again');
 
+# ---- away while somebody is erased
+
+my $carol = $bambi->sign_up('carol');
+
+$redis->becomes_true($bambi, "user:$carol", 'it knows a user');
+$redis->stop_answering;
+change_bob();
+is_away('away again');
+$bambi->sql("SELECT bambi_erase_user('$carol')");
+ok( $bambi->poll("SELECT state = 'outside'
+		AND (report #>> '{cache,remaining}')::integer = 1
+		FROM bambi_erasure WHERE user_id = '$carol'"),
+	'an erasure waits for it');
+$redis->go_on;
+ok( $bambi->poll("SELECT state = 'done' FROM bambi_erasure
+		WHERE user_id = '$carol'"),
+	'and ends when it is there');
+ok(!defined(($redis->raw("user:$carol") // {})->{value}),
+	'with nothing of the user');
+all_is_true('it is back from an erasure');
+
 # ---- flushed
 
 $redis->cmd('FLUSHALL');
@@ -216,6 +237,6 @@ change_bob();
 $bambi->sql('SELECT bambi_resume()');
 all_is_true('resumed');
 
-note "counted: $generations generations through 8 kinds of trouble, "
+note "counted: $generations generations through 9 kinds of trouble, "
   . "$checked values equal to the tables afterwards";
 done_testing();
