@@ -127,8 +127,11 @@ bambi_gate_wait(void)
 			say_why_not();
 		if (are_in_the_making)
 			events |= WL_TIMEOUT;	/* who restores a dump wakes nobody */
-		(void) WaitLatch(MyLatch, events, BAMBI_LOOK_AGAIN_MS,
-						 PG_WAIT_EXTENSION);
+		/* a lock that the look waited for may have taken the latch */
+		if (pg_atomic_read_u32(&bambi_my_slot()->asked) == 0 &&
+			!ShutdownRequestPending)
+			(void) WaitLatch(MyLatch, events, BAMBI_LOOK_AGAIN_MS,
+							 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ShutdownRequestPending)

@@ -117,6 +117,19 @@ reread_settings_if_asked(void)
 	bambi_cache_try_again(bambi_agenda.maintain_at);
 }
 
+/*
+ * Whether somebody has told us something that no turn has seen.  The latch may
+ * be gone that was set for it: a lock or a helper of a query, waited for in the
+ * middle of a turn, takes it.  And nobody would set it again, as all that is
+ * asked for stands there already.
+ */
+static bool
+was_told(void)
+{
+	return pg_atomic_read_u32(&slot->asked) != 0 || ConfigReloadPending ||
+		ShutdownRequestPending;
+}
+
 /* Milliseconds to sleep, -1 for until something happens. */
 static long
 time_to_wait(void)
@@ -124,7 +137,7 @@ time_to_wait(void)
 	TimestampTz deadline = 0;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (bambi_turn_is_needed(now))
+	if (was_told() || bambi_turn_is_needed(now))
 		return 0;
 	sooner(&deadline, bambi_agenda.adopt_at);
 	sooner(&deadline, bambi_agenda.check_at);

@@ -94,6 +94,32 @@ $operator->quit;
 ok( soon(is_settled($id, 'uncertain')),
 	'a claim is adopted although its table was locked');
 
+# ---- what is asked for while the worker waits for something else
+
+# Whatever waits inside of a statement takes the latch, as pg_sleep does here.
+my $step = $bambi->sql("SELECT pg_get_functiondef(
+	'bambi_internal.archive_step(text[])'::regprocedure)");
+$bambi->sql(
+	'CREATE TABLE go ()', 'GRANT SELECT ON go TO PUBLIC',
+	'CREATE FUNCTION wait_for_go() RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		WHILE NOT EXISTS (SELECT FROM public.go) LOOP
+			PERFORM pg_sleep(0.01);
+		END LOOP;
+	END $$',
+	$step =~ s/\bBEGIN\b/BEGIN PERFORM public.wait_for_go();/r);
+# nothing else is due, which would have it look once more
+ok( soon("SELECT state = 'idle' AND clock_timestamp() - state_change > '3 s'
+		FROM pg_stat_activity WHERE backend_type = 'bambi worker'"),
+	'a worker that has nothing to do');
+$bambi->sql('SELECT bambi_internal.wake_archive()');
+ok( soon("SELECT wait_event = 'PgSleep' FROM pg_stat_activity
+		WHERE backend_type = 'bambi worker'"), 'sleeps in a statement');
+$bobs = $bambi->generate('bob', 'a fawn', 'sandbox');
+$bambi->sql('INSERT INTO go DEFAULT VALUES');
+ok(soon(is_settled($bobs, 'succeeded')), 'and has not missed what came then');
+$bambi->sql($step, 'DROP FUNCTION wait_for_go()', 'DROP TABLE go');
+
 # ---- keepers of couriers that died
 
 foreach my $round (1 .. 3)
