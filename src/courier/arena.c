@@ -10,6 +10,7 @@
  */
 #include "arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,20 @@
 /* A usual job with its request and its answer fits in one. */
 #define BLOCK_SIZE	(16 * 1024)
 
-/* Blocks kept for the next arena; a sanitizer wants to see them go. */
-#ifdef __SANITIZE_ADDRESS__
+/*
+ * What watches the bounds of malloc's memory sees those of a piece only if it
+ * is a block of its own, and none is kept for the next arena.
+ */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define ARENA_PIECES_APART
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(ARENA_PIECES_APART)
+#define PIECES_APART	true
 #define MAX_SPARE_BLOCKS	0
 #else
+#define PIECES_APART	false
 #define MAX_SPARE_BLOCKS	64
 #endif
 
@@ -74,6 +85,19 @@ new_block(size_t size)
 	return block;
 }
 
+/* A block of its own, behind: what is left of the newest one serves on. */
+static void *
+take_apart(Arena *arena, size_t size)
+{
+	Block	   *newest = arena->blocks;
+	Block	   *block = new_block(size);
+
+	block->used = size;
+	block->next = newest->next;
+	newest->next = block;
+	return block->bytes;
+}
+
 static void *
 take(Arena *arena, size_t size)
 {
@@ -82,20 +106,14 @@ take(Arena *arena, size_t size)
 
 	if (size > SIZE_MAX / 2)
 		abort();
+	if (PIECES_APART)
+		return take_apart(arena, size);
 	size = (size + ALIGNMENT - 1) & ~(size_t) (ALIGNMENT - 1);
 
 	if (block->size - block->used < size)
 	{
 		if (size > BLOCK_SIZE / 4)
-		{
-			/* a block of its own, behind: what is left of this one serves on */
-			Block	   *large = new_block(size);
-
-			large->used = size;
-			large->next = block->next;
-			block->next = large;
-			return large->bytes;
-		}
+			return take_apart(arena, size);
 		block = new_block(BLOCK_SIZE);
 		block->next = arena->blocks;
 		arena->blocks = block;
