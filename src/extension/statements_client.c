@@ -26,14 +26,14 @@
 	"EXISTS (SELECT FROM bambi.budgets b WHERE b.user_id = u.id)"
 
 /*
- * The key that a user names, or those that may pay a provider: how many, one
- * of them, its status, whether it is the provider's.
+ * Whether c is the key that a user names, or one of those that may pay a
+ * provider, of which one is needed and two are too many to choose from.  Its
+ * columns come a row for each: an aggregate costs more than these few rows.
  */
-#define KEYS(user, configuration, provider) \
-	"SELECT count(*)::int, (array_agg(c.id))[1], max(c.status)," \
-	"       bool_and(c.provider_id = " provider ")" \
-	"  FROM bambi.api_configurations c" \
-	" WHERE c.user_id = " user \
+#define KEY_COLUMNS(provider) \
+	"c.id, c.status, c.provider_id = " provider
+#define IS_KEY(user, configuration, provider) \
+	"c.user_id = " user \
 	"   AND CASE WHEN " configuration " IS NOT NULL" \
 	"            THEN c.id = " configuration \
 	"            ELSE c.provider_id = " provider \
@@ -226,22 +226,28 @@ BambiStatement bambi_client_release = {
 /*
  * Everything that decides about a request and is the user's: $1 user,
  * $2 configuration or NULL, $3 provider, or NULL while that is not known,
- * $4 now.  Gives the columns of bambi_quota_read, then those of request.c.
+ * $4 now.  Gives the columns of bambi_quota_read, then those of request.c:
+ * a row for each key, or one without a key.
  */
 BambiStatement bambi_client_look = {
 	.sql =
-	"SELECT " QUOTA_COLUMNS("$4") ", " HAS_OWN_BUDGET ", k.*"
+	"SELECT " QUOTA_COLUMNS("$4") ", " HAS_OWN_BUDGET ","
+	"       " KEY_COLUMNS("$3")
 	"  FROM bambi.users u" BAMBI_SUBSCRIPTION_OF_USER
-	"  CROSS JOIN LATERAL (" KEYS("$1", "$2", "$3") ") k"
+	"  LEFT JOIN bambi.api_configurations c"
+	"    ON " IS_KEY("$1", "$2", "$3")
 	" WHERE u.id = $1",
 	.nargs = 4,
 	.types = {UUIDOID, UUIDOID, UUIDOID, TIMESTAMPTZOID},
 	.is_generic = true,
 };
 
-/* $1, $2, $3 likewise.  Gives the last four of its columns. */
+/* $1, $2, $3 likewise.  Gives the last three of its columns for each key. */
 BambiStatement bambi_client_keys = {
-	.sql = KEYS("$1", "$2", "$3"),
+	.sql =
+	"SELECT " KEY_COLUMNS("$3")
+	"  FROM bambi.api_configurations c"
+	" WHERE " IS_KEY("$1", "$2", "$3"),
 	.nargs = 3,
 	.types = {UUIDOID, UUIDOID, UUIDOID},
 	.is_generic = true,
