@@ -41,7 +41,7 @@
 #include "key_life.h"
 #include "refuse.h"
 #include "shmem.h"
-#include "statements_client.h"
+#include "statements_key_entry.h"
 #include "uuid.h"
 
 #ifdef SERVER_HAS_GSS

@@ -32,7 +32,6 @@ enum
 /* Columns of bambi_client_keys, and from FIRST_OF_KEYS on. */
 enum
 {
-	KEY_COUNT,
 	KEY,
 	KEY_STATUS,
 	KEY_FITS
@@ -119,13 +118,17 @@ pick(const BambiRequest *request, const BambiOffers *offers)
 
 /* From the columns of bambi_client_keys, the first of which is given. */
 static void
-read_keys(BambiRequest *request, int first)
+read_keys(BambiRequest *request, int first, uint64 rows)
 {
-	bool		is_null;
-
-	request->key_count =
-		DatumGetInt32(bambi_result(0, first + KEY_COUNT, &is_null));
-	request->key = pointer(first + KEY);
+	request->key_count = 0;
+	request->key = NULL;
+	request->key_status = NULL;
+	request->key_fits = false;
+	if (rows > 0)
+		request->key = pointer(first + KEY);
+	if (request->key == NULL)
+		return;
+	request->key_count = (int32) rows;
 	request->key_status = bambi_result_text(0, first + KEY_STATUS);
 	request->key_fits = truth(first + KEY_FITS);
 }
@@ -151,6 +154,7 @@ look_for_default(BambiRequest *request)
 	const BambiPlan *plan = request->quota.plan;
 	Datum		values[4];
 	char		nulls[4];
+	uint64		rows;
 
 	if (plan->default_model == NULL)
 		return;
@@ -160,8 +164,8 @@ look_for_default(BambiRequest *request)
 	if (request->offer == NULL)
 		return;
 	set_key_values(request, values, nulls);
-	(void) bambi_execute(&bambi_client_keys, values, nulls);
-	read_keys(request, 1);
+	rows = bambi_execute(&bambi_client_keys, values, nulls);
+	read_keys(request, 1, rows);
 }
 
 void
@@ -169,6 +173,7 @@ bambi_request_look(BambiRequest *request)
 {
 	Datum		values[4];
 	char		nulls[4];
+	uint64		rows;
 
 	request->offers = NULL;
 	if (request->model_name)
@@ -177,14 +182,15 @@ bambi_request_look(BambiRequest *request)
 	request->offer = pick(request, request->offers);
 
 	set_key_values(request, values, nulls);
-	if (bambi_execute(&bambi_client_look, values, nulls) == 0)
+	rows = bambi_execute(&bambi_client_look, values, nulls);
+	if (rows == 0)
 		bambi_refuse_not_signed_in();
 	bambi_quota_read(&request->quota, request->now);
 	if (!request->quota.is_active)
 		bambi_refuse_not_signed_in();
 	request->has_budget = request->quota.plan->has_budget ||
 		truth(HAS_OWN_BUDGET);
-	read_keys(request, FIRST_OF_KEYS);
+	read_keys(request, FIRST_OF_KEYS, rows);
 	if (request->model_name == NULL)
 		look_for_default(request);
 }

@@ -13,7 +13,7 @@
 #include "client.h"
 #include "jwk.h"
 #include "refuse.h"
-#include "statements_client.h"
+#include "statements_key_entry.h"
 
 PG_FUNCTION_INFO_V1(bambi_sealing_key);
 

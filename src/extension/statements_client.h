@@ -42,14 +42,6 @@ extern BambiStatement bambi_client_requeue;
 extern BambiStatement bambi_client_state;
 extern BambiStatement bambi_client_images;
 
-extern BambiStatement bambi_client_sealing;
-extern BambiStatement bambi_client_sealing_key;
-extern BambiStatement bambi_client_known_kid;
-extern BambiStatement bambi_client_add_key;
-extern BambiStatement bambi_client_lock_key;
-extern BambiStatement bambi_client_replace_key;
-extern BambiStatement bambi_client_remove_key;
-
 extern BambiStatement bambi_client_pgcrypto;
 extern BambiStatement bambi_client_add_user;
 
