@@ -331,7 +331,8 @@ bambi_launcher_main(Datum arg)
 	read_databases();
 	while (!ShutdownRequestPending)
 	{
-		long		timeout = care_for_all();
+		/* a lock that read_databases() waited for may have taken the latch */
+		long		timeout = ConfigReloadPending ? 0 : care_for_all();
 		bool		is_woken;
 
 		MemoryContextSwitchTo(context);
