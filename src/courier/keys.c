@@ -154,7 +154,10 @@ jitter(void)
 	return (double) (random() & 0xffff) / 0x10000;
 }
 
-/* From the beginning, after ms; x->fault if there is not so much time left. */
+/*
+ * From the beginning, after ms; x->fault if there is not so much time left.
+ * It stands too for what wakes up too late.
+ */
 static Next
 pause_for(Runner *runner, long ms)
 {
@@ -183,8 +186,11 @@ try_again(Runner *runner, int *tries)
 static Next
 step_open(Runner *runner)
 {
-	Next		next = service->open(&runner->x, &sealing_key);
+	Next		next;
 
+	if (runner_is_late(runner))
+		return NEXT_FAIL;
+	next = service->open(&runner->x, &sealing_key);
 	return next == NEXT_FAIL ? try_again(runner, &opening_tries) : next;
 }
 
@@ -325,6 +331,7 @@ keys_prepare(Runner *runner)
 	runner->ranges = ranges;
 	runner->range_count = range_count;
 	runner->deadline = loop_now() + TOTAL_MS;
+	runner->is_punctual = true;
 }
 
 /* ---- unwrapping ---- */
@@ -390,6 +397,11 @@ remember(const Jwe *jwe, const uint8_t *cek)
 static bool
 may_ask(Runner *runner, int tries, Next *next)
 {
+	if (runner_is_late(runner))
+	{
+		*next = NEXT_FAIL;
+		return false;
+	}
 	if (!is_open)
 		open_service_again();
 	if (is_open && (tries == 0 || (!is_opening() && !is_doubtful)))

@@ -42,7 +42,7 @@ slept(LoopTimer *timer)
 {
 	Runner	   *runner = timer->owner;
 
-	if (loop_now() < runner->deadline)
+	if (runner->is_punctual || !runner_is_late(runner))
 	{
 		drive(runner);
 		return;
@@ -107,6 +107,12 @@ drive(Runner *runner)
 			runner->ended(runner, next);
 			return;
 	}
+}
+
+bool
+runner_is_late(const Runner *runner)
+{
+	return loop_now() >= runner->deadline;
 }
 
 bool

@@ -28,6 +28,8 @@ typedef struct Runner
 	int64_t		deadline;		/* loop_now() at which it is over */
 	long		request_ms;		/* what each further paid request has; 0: no
 								 * more than the deadline */
+	bool		is_punctual;	/* step itself ends what has slept past the
+								 * deadline, and knows better what to say */
 
 	/* the runner's own */
 	bool		wrote;			/* of a paid request, the first byte */
@@ -44,6 +46,9 @@ typedef struct Runner
  * runner may be started again for the next exchange.
  */
 extern void runner_start(Runner *runner);
+
+/* Whether the deadline has passed. */
+extern bool runner_is_late(const Runner *runner);
 
 /* Whether a paid request is written whose answer is not here yet. */
 extern bool runner_is_asking(const Runner *runner);

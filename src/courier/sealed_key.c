@@ -60,6 +60,7 @@ key_ended(Runner *runner, Next next)
 	sealed_key_close(sealed);
 	exchange_clear_reply(&runner->x);
 	runner->owner = sealed->owner;
+	runner->is_punctual = false;
 	if (secret != NULL)
 		POINT("key-opened");
 	sealed->opened(runner, secret);

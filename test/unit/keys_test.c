@@ -307,6 +307,36 @@ test_change(const char *pem, const char *directory)
 	CHECK(run(1, RESULT_SUCCEEDED, "") == 1, "until there is one again");
 }
 
+/* The machine stands still while they sleep, until their time is over. */
+static void
+test_standstill(const char *pem)
+{
+	pid_t		pid = driver_pid(&courier);
+	bool		have_begun = false;
+
+	seal_all(pem);
+	pthread_mutex_lock(&mutex);
+	refusals = 1000000;
+	pthread_mutex_unlock(&mutex);
+	begin(JOBS);
+	while (!have_begun)
+	{
+		driver_sleep(5);
+		pthread_mutex_lock(&mutex);
+		have_begun = refusals <= 1000000 - JOBS;
+		pthread_mutex_unlock(&mutex);
+	}
+	driver_sleep(20);
+	kill(pid, SIGSTOP);
+	driver_sleep(10500);
+	kill(pid, SIGCONT);
+	CHECK(await(JOBS, RESULT_WAIT, "key_service_down") == JOBS,
+		  "who sleeps past the deadline waits like the others");
+	pthread_mutex_lock(&mutex);
+	refusals = 0;
+	pthread_mutex_unlock(&mutex);
+}
+
 static void
 write_id(const char *directory)
 {
@@ -394,6 +424,7 @@ main(void)
 		  "whoever asks again finds it open, and they run");
 
 	test_change(pem, directory);
+	test_standstill(pem);
 	close(courier.fd);
 	CHECK(driver_wait(&courier) == 0, "the courier ends");
 	driver_clean(&courier);
