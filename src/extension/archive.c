@@ -150,6 +150,8 @@ take_answer(TimestampTz now)
 				  errand->content ? NULL : "   n");
 	forget(errand);
 	bambi_agenda.archive_at = now;
+	/* of who is taken out of a chunk, the image store may have something */
+	bambi_agenda.errands_at = now;
 	add_errand();
 	BAMBI_POINT("archive-answer-before-commit");
 }

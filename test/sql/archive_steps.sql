@@ -199,6 +199,22 @@ SELECT count(*) FROM bambi.images WHERE id IN (:a, :b);
 SELECT count(*) FROM bambi_internal.outbox WHERE user_id = :b;
 SELECT to_regclass('bambi.image_generations_2011_02') IS NULL AS is_gone;
 SELECT kind, state FROM bambi_internal.archive_objects;
+-- what is lost between two looks is looked for a few times; then the month
+-- goes again by itself
+INSERT INTO stored TABLE lost;
+SELECT pg_temp.ask_back();
+SELECT pg_temp.run('EXISTS (SELECT FROM bambi_internal.archive_objects
+                             WHERE kind = ''lines'' AND state = ''loaded'')');
+DELETE FROM stored WHERE name LIKE '%/inputs/%';
+SELECT regexp_replace(pg_temp.run(), ' image.*/inputs/[^:]*', ' it') AS first;
+UPDATE bambi.archives SET not_before = NULL, last_error = NULL;
+SELECT regexp_replace(pg_temp.run(), ' image.*/inputs/[^:]*', ' it') AS second;
+UPDATE bambi.archives SET not_before = NULL, last_error = NULL;
+SELECT regexp_replace(pg_temp.run(), ' image.*/inputs/[^:]*', ' it') AS third;
+UPDATE bambi.archives SET last_error = NULL;
+SELECT pg_temp.run();
+SELECT to_regclass('bambi.image_generations_2011_02') IS NULL AS is_gone;
+SELECT kind, state FROM bambi_internal.archive_objects;
 INSERT INTO stored TABLE lost;
 SELECT pg_temp.ask_back();
 SELECT pg_temp.run();

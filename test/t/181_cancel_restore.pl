@@ -155,6 +155,40 @@ ok($archive->bring_back, 'and restored another time');
 is($archive->look, $before, 'as it was');
 is($bambi->sql($budgets), $spent, 'with its costs');
 
+# ---- one that failed, before somebody was to be taken out of its archive
+
+ok($archive->send_off($content), 'a month is archived')
+  || diag($bambi->sql('TABLE bambi_archives'));
+my $bob = $bambi->{user}{bob};
+my @chunks = split /\n/, $bambi->sql("SELECT o.name
+	FROM bambi_internal.archive_objects o
+	JOIN bambi.archives a ON a.id = o.archive_id
+	WHERE a.table_name = '$content' AND o.kind = 'lines'
+		AND o.state = 'written'");
+my ($lost) = grep { defined } map { $_->{object} }
+  map { @{ $_->{inputs} // [] } } grep { $_->{row}{user_id} eq $bob }
+  map { $archive->lines("$stored/$_") } @chunks;
+$bambi->sql("DELETE FROM bambi.archives WHERE table_name = '$content'");
+rename "$stored/$lost", "$stored/lost" or die "$lost: $!";
+$archive->ask_back($content);
+ok($archive->wait_for('failed', $content), 'nothing comes of what is lost')
+  || diag($bambi->sql('TABLE bambi_archives'));
+$archive->close_up($_) foreach @chunks;
+my $is_gone = "SELECT bambi_internal.erase_from_archives('$bob') = 0";
+is($bambi->sql($is_gone), 'f', 'one of it is to be taken out');
+$archive->ask_back($content);
+ok( $archive->is_stuck_at($archive->place($content)),
+	'which is not done when it is asked for')
+  || diag($bambi->sql('TABLE bambi_archives'));
+$archive->open_again($_) foreach @chunks;
+ok($archive->wait_for('restored', $content), 'it comes back')
+  || diag($bambi->sql('TABLE bambi_archives'));
+is( $bambi->sql("SELECT count(*), count(*) FILTER (WHERE user_id = '$bob')
+		FROM bambi.$content WHERE id IN (SELECT id FROM made)"),
+	$bambi->sql("SELECT count(*) FILTER (WHERE user_id <> '$bob'), 0
+		FROM made"), 'without that user, whose was what is lost');
+ok($bambi->poll($is_gone), 'of whom the archive has nothing');
+
 note "counted: $cancelled restores given up after their first rows";
 $bambi->stop;
 done_testing();

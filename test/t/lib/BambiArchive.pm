@@ -38,7 +38,10 @@ sub new
 	return bless { bambi => $bambi, store => 'filesystem', %with }, $class;
 }
 
-sub manifest { return "$_[1]/$month/manifest.json" }
+# Where a table's month is in the archive.
+sub place { return "$_[1]/$month/" }
+
+sub manifest { return place(@_) . 'manifest.json' }
 
 # ---- the month
 
@@ -441,22 +444,32 @@ sub lock_up
 			$bambi->wait_held($next);
 			$bambi->step($next);
 		}
-		$name = $self->manifest($table) =~ s{[^/]*$}{pictures}r;
+		$name = $self->place($table) . 'pictures';
 	}
-	chmod 0, "$self->{archive}/$name" or croak "$name: $!";
+	$self->close_up($name);
 	$bambi->release($next);
 	$holder->query_safe('COMMIT') unless $are_pictures;
 	$holder->quit;
 	return $name;
 }
 
-# Until the month of what cannot be read says so.
+# Until the month of what cannot be read says so; that is what the name begins
+# with.
 sub is_stuck_at
 {
 	my ($self, $name) = @_;
 
 	return $self->{bambi}->poll("SELECT count(*) = 1 FROM bambi_archives
 		WHERE state = 'restoring' AND strpos(last_error, '$name') = 1");
+}
+
+# Nobody can read it.
+sub close_up
+{
+	my ($self, $name) = @_;
+
+	chmod 0, "$self->{archive}/$name" or croak "$name: $!";
+	return;
 }
 
 sub open_again
