@@ -47,6 +47,7 @@ static int	token = 1;			/* the one that is good */
 static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
 static bool is_holding;			/* what is to be unwrapped */
 static int	held;
+static bool is_silent;			/* to who logs in */
 
 static bool
 unwrap(const char *body, char *answer)
@@ -92,6 +93,8 @@ decide(const char *request, const char *body, char *answer)
 	else if (strstr(request, "/login HTTP") != NULL)
 	{
 		logins++;
+		while (is_silent)
+			pthread_cond_wait(&turned, &mutex);
 		sprintf(answer, "{\"auth\":{\"client_token\":\"hvs.token%d\","
 				"\"lease_duration\":3600,\"renewable\":true}}", token);
 	}
@@ -307,6 +310,28 @@ test_change(const char *pem, const char *directory)
 	CHECK(run(1, RESULT_SUCCEEDED, "") == 1, "until there is one again");
 }
 
+static void
+set_silent(bool is_so)
+{
+	pthread_mutex_lock(&mutex);
+	is_silent = is_so;
+	pthread_cond_broadcast(&turned);
+	pthread_mutex_unlock(&mutex);
+}
+
+/* A service that takes what is said to it, and says nothing. */
+static void
+test_silence(const char *directory)
+{
+	set_silent(true);
+	send_settings("vault", directory);
+	CHECK(strcmp(await_word("error"), "Vault did not answer in time") == 0,
+		  "a service that does not answer is told");
+	set_silent(false);
+	CHECK(strcmp(await_word("kid"), "vault:transit/bambi:1") == 0,
+		  "and that it does again");
+}
+
 /* The machine stands still while they sleep, until their time is over. */
 static void
 test_standstill(const char *pem)
@@ -424,6 +449,7 @@ main(void)
 		  "whoever asks again finds it open, and they run");
 
 	test_change(pem, directory);
+	test_silence(directory);
 	test_standstill(pem);
 	close(courier.fd);
 	CHECK(driver_wait(&courier) == 0, "the courier ends");
