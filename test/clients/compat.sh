@@ -126,7 +126,7 @@ start_proxy() {
 		"$venv/bin/litellm" --config "$SCRATCH/config.yaml" \
 		--host 127.0.0.1 --port "$proxy_port" >"$SCRATCH/proxy.log" 2>&1 &
 	proxy_pid=$!
-	wait_until 120 proxy_answers
+	wait_until 600 proxy_answers
 }
 
 leave() {

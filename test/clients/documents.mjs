@@ -3,9 +3,9 @@
 //	documents in Prism, and JSON Schemas.
 
 import { spawn } from 'node:child_process';
-import net from 'node:net';
 
 import { contract } from './contracts.mjs';
+import { freePort } from './ports.mjs';
 import { schemaJudge } from './schema.mjs';
 
 // The path that Prism serves is what follows "base".  A request goes to all
@@ -44,18 +44,6 @@ export const documents = [
 		find: () => process.env.GOOGLE,
 	},
 ];
-
-function freePort() {
-	return new Promise((resolve) => {
-		const server = net.createServer();
-
-		server.listen(0, '127.0.0.1', () => {
-			const { port } = server.address();
-
-			server.close(() => resolve(port));
-		});
-	});
-}
 
 const prisms = [];
 process.on('exit', () => prisms.forEach((prism) => prism.kill('SIGKILL')));

@@ -10,6 +10,7 @@ import https from 'node:https';
 import net from 'node:net';
 import readline from 'node:readline';
 
+import { listen } from './ports.mjs';
 import { ok } from './tap.mjs';
 
 // The program of the same name, one command at a time.
@@ -42,12 +43,6 @@ export class Courier {
 		this.child.stdin.end();
 		return this.next();
 	}
-}
-
-function listen(server, port = 0) {
-	return new Promise((resolve) => {
-		server.listen(port, '127.0.0.1', () => resolve(server.address().port));
-	});
 }
 
 function read(name) {

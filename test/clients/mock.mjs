@@ -73,6 +73,8 @@ function startRecorder(target, calls) {
 		passed.end(body);
 	});
 
+	// a client that was kept from working may use a connection of long ago
+	server.keepAliveTimeout = 0;
 	return new Promise((resolve) => {
 		server.listen(0, '127.0.0.1',
 			() => resolve(`http://127.0.0.1:${server.address().port}`));

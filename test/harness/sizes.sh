@@ -9,12 +9,12 @@
 long_runs() {
 	cat <<'TABLE'
 ROUNDS      2     20      120000  -
-KEYS        2000  100000  20      rotation.pl
-QUOTA_RUNS  2     20      60000   quota.pl
-SEQUENCES   300   10000   250     quota.pl
-ROLLUPS     10    200     6000    rollup.pl
-THOUSANDS   200   2000    300     growth.pl
-ARCHIVE_KILLS 1   10      150000  archive.pl
+KEYS        2000  100000  40      rotation.pl
+QUOTA_RUNS  2     20      120000  quota.pl
+SEQUENCES   300   10000   500     quota.pl
+ROLLUPS     10    200     12000   rollup.pl
+THOUSANDS   200   2000    600     growth.pl
+ARCHIVE_KILLS 1   10      300000  archive.pl
 TABLE
 }
 

@@ -31,7 +31,7 @@
 #include "../../src/protocol/jwe.h"
 
 /* Longer than anything here takes, even on a loaded machine. */
-#define PATIENCE_MS	20000
+#define PATIENCE_MS	60000
 
 typedef struct Courier
 {
