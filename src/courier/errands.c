@@ -206,6 +206,7 @@ key_opened(Runner *runner, Secret *secret)
 	runner->x.secret = secret;
 	runner->ranges = order->ranges;
 	runner->range_count = order->range_count;
+	runner->deadline = loop_now() + TIMEOUT_MS;
 	runner->step = step_validate;
 	runner->ended = validated;
 	runner_start(runner);

@@ -9,6 +9,8 @@
 
 #include <time.h>
 
+#define LAST_LOOK_MS	(10 * 1000)
+
 static void drive(Runner *runner);
 
 /* An adapter that makes one paid request need not number it. */
@@ -38,15 +40,8 @@ call_ended(void *owner)
 }
 
 static void
-slept(LoopTimer *timer)
+give_up(Runner *runner)
 {
-	Runner	   *runner = timer->owner;
-
-	if (runner->is_punctual || !runner_is_late(runner))
-	{
-		drive(runner);
-		return;
-	}
 	exchange_fail(&runner->x, FAULT_TIMEOUT,
 				  "the provider did not finish in time");
 	runner->x.fault.may_have_cost = runner->wrote;
@@ -55,10 +50,33 @@ slept(LoopTimer *timer)
 	runner->ended(runner, NEXT_FAIL);
 }
 
+/*
+ * What is paid for is asked after once more when its time is over: it may
+ * have been there for long, and we stood still.
+ */
+static void
+slept(LoopTimer *timer)
+{
+	Runner	   *runner = timer->owner;
+
+	if (!runner->is_punctual && runner_is_late(runner))
+	{
+		if (!runner->wrote)
+		{
+			give_up(runner);
+			return;
+		}
+		runner->is_last_look = true;
+		runner->deadline = loop_now() + LAST_LOOK_MS;
+	}
+	drive(runner);
+}
+
 void
 runner_start(Runner *runner)
 {
 	runner->x.step = 0;
+	runner->is_last_look = false;
 	drive(runner);
 }
 
@@ -97,6 +115,11 @@ drive(Runner *runner)
 									   call_ended, runner);
 			return;
 		case NEXT_SLEEP:
+			if (runner->is_last_look)
+			{
+				give_up(runner);
+				return;
+			}
 			runner->timer.owner = runner;
 			runner->timer.expired = slept;
 			loop_set_timer(&runner->timer,

@@ -33,6 +33,7 @@ typedef struct Runner
 
 	/* the runner's own */
 	bool		wrote;			/* of a paid request, the first byte */
+	bool		is_last_look;	/* the deadline has passed, see slept() */
 	int			written;		/* ordinal of the last paid request that was */
 	bool		is_unanswered;	/* the last paid one was sent, and has no HTTP
 								 * status */

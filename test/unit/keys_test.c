@@ -31,7 +31,11 @@
 	"\"settings\":{},\"model\":\"sandbox\",\"prompt\":\"a fawn\"," \
 	"\"parameters\":{\"size\":\"16x16\"},\"store\":\"database\"}"
 
-/* ---- a Vault, as far as it is needed ---- */
+/* Together more than what the key service may take. */
+#define SERVICE_MS	7000
+#define PROVIDER_MS	5000
+
+/* ---- a Vault, and a provider, as far as they are needed ---- */
 
 static EVP_PKEY *master_key;
 static char *master_pem;		/* as JSON */
@@ -83,6 +87,12 @@ decide(const char *request, const char *body, char *answer)
 	const char *shown = strstr(request, "X-Vault-Token: hvs.token");
 	int			status = 200;
 
+	if (strstr(request, "GET /v1/models HTTP") != NULL)
+	{
+		driver_sleep(PROVIDER_MS);
+		strcpy(answer, "{\"object\":\"list\",\"data\":[]}");
+		return 200;
+	}
 	strcpy(answer, "{}");
 	pthread_mutex_lock(&mutex);
 	if (refusals > 0)
@@ -286,6 +296,47 @@ run(int count, FrameResult result, const char *words)
 	return await(count, result, words);
 }
 
+static void
+await_holding(void)
+{
+	while (held == 0)
+		pthread_cond_wait(&turned, &mutex);
+}
+
+static void
+stop_holding(void)
+{
+	pthread_mutex_lock(&mutex);
+	is_holding = false;
+	pthread_cond_broadcast(&turned);
+	pthread_mutex_unlock(&mutex);
+}
+
+/* The provider has its own time, however long the key took. */
+static void
+test_slow_check(const char *pem)
+{
+	char		errand[512];
+	Frame		frame;
+
+	snprintf(errand, sizeof(errand),
+			 "{\"kind\":\"validate\",\"user\":\"" DRIVER_USER "\","
+			 "\"provider\":\"sandbox\",\"adapter\":\"openai\","
+			 "\"base_url\":\"http://127.0.0.1:%d/v1\","
+			 "\"networks\":[\"127.0.0.1/32\"],\"settings\":{}}", port);
+	seal_all(pem);
+	pthread_mutex_lock(&mutex);
+	is_holding = true;
+	driver_send(&courier, FRAME_ERRAND, ++sequence << 16, sealed[0], errand);
+	await_holding();
+	pthread_mutex_unlock(&mutex);
+	driver_sleep(SERVICE_MS);
+	stop_holding();
+	CHECK(driver_await(courier.fd, FRAME_ERRAND_DONE, &frame) &&
+		  strstr(frame.json, "\"state\":\"valid\"") != NULL,
+		  "a key is checked, though it took long to open");
+}
+
 /* While one is being unwrapped, the service is taken away, and comes back. */
 static void
 test_change(const char *pem, const char *directory)
@@ -294,15 +345,11 @@ test_change(const char *pem, const char *directory)
 	pthread_mutex_lock(&mutex);
 	is_holding = true;
 	begin(1);
-	while (held == 0)
-		pthread_cond_wait(&turned, &mutex);
+	await_holding();
 	send_settings("", directory);
 	pthread_mutex_unlock(&mutex);
 	await_word("error");
-	pthread_mutex_lock(&mutex);
-	is_holding = false;
-	pthread_cond_broadcast(&turned);
-	pthread_mutex_unlock(&mutex);
+	stop_holding();
 	CHECK(await(1, RESULT_WAIT, "key_service_down") == 1,
 		  "what a service was asked waits if there is none any more");
 	send_settings("vault", directory);
@@ -449,6 +496,7 @@ main(void)
 		  "whoever asks again finds it open, and they run");
 
 	test_change(pem, directory);
+	test_slow_check(pem);
 	test_silence(directory);
 	test_standstill(pem);
 	close(courier.fd);
