@@ -5,13 +5,17 @@
  *
  * An errand may be done twice and is then as well done as once; so it is put
  * off for a minute when it is handed over, and is simply due again if nobody
- * said by then that it was done: whoever has died meanwhile.
+ * said by then that it was done: whoever has died meanwhile.  A courier that
+ * is slow about it is not given it twice.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/uuid.h"
 
 #include "agenda.h"
 #include "calls.h"
@@ -133,12 +137,27 @@ add_errand(uint64 row, bool is_needed)
 	used++;
 }
 
+static Datum
+ids_in_hand(void)
+{
+	Datum		ids[PLACES];
+	int			count = 0;
+
+	for (int i = 0; i < PLACES; i++)
+	{
+		if (errands[i].is_used)
+			ids[count++] = UUIDPGetDatum(&errands[i].id);
+	}
+	return PointerGetDatum(construct_array(ids, count, UUIDOID, UUID_LEN,
+										   false, TYPALIGN_CHAR));
+}
+
 static void
 take_what_is_due(TimestampTz now)
 {
 	Datum		values[] = {
 		TimestampTzGetDatum(now), Int32GetDatum(PLACES - used),
-		TimestampTzGetDatum(in_ms(now, LEASE_MS))
+		TimestampTzGetDatum(in_ms(now, LEASE_MS)), ids_in_hand()
 	};
 	uint64		rows = bambi_execute(&bambi_worker_take_errands, values, NULL);
 

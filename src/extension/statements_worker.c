@@ -522,8 +522,9 @@ BambiStatement bambi_worker_forget_preview = {
 };
 
 /*
- * Takes errands that are due, $1 now, $2 how many at the most, and puts each
- * off until $3: then it is tried again, unless it was removed by then.
+ * Takes errands that are due, $1 now, $2 how many at the most, but for those
+ * that the courier has ($4, their ids), and puts each off until $3: then it is
+ * tried again, unless it was removed by then.
  * Gives id, user_id, errand (JSON text), is_needed, key, attempts; key is
  * NULL unless one is to be checked.
  *
@@ -537,6 +538,7 @@ BambiStatement bambi_worker_take_errands = {
 	"WITH l AS MATERIALIZED ("
 	"  SELECT o.id, o.user_id FROM bambi_internal.outbox o"
 	"   WHERE (o.not_before IS NULL OR o.not_before <= $1)"
+	"     AND o.id <> ALL ($4)"
 	"     AND (o.errand->>'store' IS DISTINCT FROM 'filesystem'"
 	"          OR NOT EXISTS ("
 	"            SELECT FROM bambi_internal.queue q"
@@ -584,8 +586,8 @@ BambiStatement bambi_worker_take_errands = {
 	"      WHERE u.is_check AND c.user_id = u.user_id"
 	"        AND c.id = (u.errand->>'configuration')::uuid"
 	"        AND c.status <> 'revoked' AND p.is_active) k ON true",
-	.nargs = 3,
-	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID},
+	.nargs = 4,
+	.types = {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZOID, UUIDARRAYOID},
 	.is_generic = true,
 };
 

@@ -199,6 +199,26 @@ foreach my $point (
 	ok(!-e $path, 'the file is gone');
 }
 
+# ---- while the courier is slow about it
+
+$first = $bambi->draw('alice', 'a slow fawn');
+$path = path($first);
+$second = $bambi->draw('alice', 'a fawn meanwhile');
+my $attempts = "SELECT attempts FROM bambi_internal.outbox
+	WHERE errand->>'location' = '" . $bambi->image_of($first, 'storage_path')
+  . "'";
+$bambi->hold('errand-received');
+drop_it('alice', $first);
+$bambi->wait_held('errand-received');
+$bambi->sql('UPDATE bambi_internal.outbox SET not_before = NULL');
+$bambi->hold('errands-committed');
+drop_it('alice', $second);
+$bambi->wait_held('errands-committed');
+is($bambi->sql($attempts), 1, 'an errand that it has is not given twice');
+$bambi->release($_) foreach qw(errands-committed errand-received);
+all_is_erased('and is done');
+ok(!-e $path, 'the file is gone');
+
 # ---- while the directory cannot be written
 
 my $kept = $bambi->draw('alice', 'kept');
