@@ -415,6 +415,13 @@ may_ask(Runner *runner, int tries, Next *next)
 	return false;
 }
 
+static Next
+give_up(const Exchange *x)
+{
+	tell_error(told_refused, x->fault.message);
+	return NEXT_FAIL;
+}
+
 Next
 keys_unwrap(Runner *runner, Unwrapping *unwrapping, const Jwe *jwe, bool is_once,
 			uint8_t cek[JWE_CEK_SIZE])
@@ -438,6 +445,8 @@ keys_unwrap(Runner *runner, Unwrapping *unwrapping, const Jwe *jwe, bool is_once
 			memcpy(cek, key->cek, JWE_CEK_SIZE);
 			return NEXT_DONE;
 		}
+		if (unwrapping->tries > 0 && runner_is_late(runner))
+			return give_up(x);
 		if (!may_ask(runner, unwrapping->tries, &next))
 			return next;
 		unwrapping->asked = service;
@@ -458,9 +467,7 @@ keys_unwrap(Runner *runner, Unwrapping *unwrapping, const Jwe *jwe, bool is_once
 	/* it may be that the service is down, or that we have to log in again */
 	open_service_again();
 	next = try_again(runner, &unwrapping->tries);
-	if (next == NEXT_FAIL)
-		tell_error(told_refused, x->fault.message);
-	return next;
+	return next == NEXT_FAIL ? give_up(x) : next;
 }
 
 /* ---- sealing ---- */

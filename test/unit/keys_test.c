@@ -32,8 +32,8 @@
 	"\"parameters\":{\"size\":\"16x16\"},\"store\":\"database\"}"
 
 /* Together more than what the key service may take. */
-#define SERVICE_MS	7000
-#define PROVIDER_MS	5000
+#define SERVICE_MS	3000
+#define PROVIDER_MS	9000
 
 /* ---- a Vault, and a provider, as far as they are needed ---- */
 
@@ -117,7 +117,6 @@ decide(const char *request, const char *body, char *answer)
 	else if (strstr(request, "/decrypt/bambi HTTP") != NULL)
 	{
 		held++;
-		pthread_cond_broadcast(&turned);
 		while (is_holding)
 			pthread_cond_wait(&turned, &mutex);
 		held--;
@@ -296,11 +295,35 @@ run(int count, FrameResult result, const char *words)
 	return await(count, result, words);
 }
 
+/* With the mutex. */
 static void
 await_holding(void)
 {
-	while (held == 0)
-		pthread_cond_wait(&turned, &mutex);
+	for (int left = PATIENCE_MS; held == 0; left -= 5)
+	{
+		if (left <= 0)
+			driver_die("nothing is to be unwrapped");
+		pthread_mutex_unlock(&mutex);
+		driver_sleep(5);
+		pthread_mutex_lock(&mutex);
+	}
+}
+
+/* Until each of so many was refused. */
+static void
+await_refusals(int count)
+{
+	bool		are_enough = false;
+
+	for (int left = PATIENCE_MS; !are_enough; left -= 5)
+	{
+		if (left <= 0)
+			driver_die("too little was refused");
+		driver_sleep(5);
+		pthread_mutex_lock(&mutex);
+		are_enough = refusals <= 1000000 - count;
+		pthread_mutex_unlock(&mutex);
+	}
 }
 
 static void
@@ -384,20 +407,13 @@ static void
 test_standstill(const char *pem)
 {
 	pid_t		pid = driver_pid(&courier);
-	bool		have_begun = false;
 
 	seal_all(pem);
 	pthread_mutex_lock(&mutex);
 	refusals = 1000000;
 	pthread_mutex_unlock(&mutex);
 	begin(JOBS);
-	while (!have_begun)
-	{
-		driver_sleep(5);
-		pthread_mutex_lock(&mutex);
-		have_begun = refusals <= 1000000 - JOBS;
-		pthread_mutex_unlock(&mutex);
-	}
+	await_refusals(JOBS);
 	driver_sleep(20);
 	kill(pid, SIGSTOP);
 	driver_sleep(10500);

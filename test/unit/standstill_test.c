@@ -105,8 +105,12 @@ ends(FrameResult result, const char *words)
 static void
 await_count(const atomic_int * count)
 {
-	while (*count == 0)
+	for (int left = PATIENCE_MS; *count == 0; left -= 5)
+	{
+		if (left <= 0)
+			driver_die("nothing is asked for");
 		driver_sleep(5);
+	}
 }
 
 int
@@ -127,7 +131,7 @@ main(void)
 	send_job(2, "by address", "{\"response_format\":\"url\"}");
 	await_count(&polls);
 	await_count(&fetches);
-	driver_sleep(1000);
+	driver_sleep(200);
 	kill(pid, SIGSTOP);
 	driver_sleep(CALL_TIMEOUT_MS + 500);
 	is_released = true;
