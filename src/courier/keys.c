@@ -415,6 +415,7 @@ may_ask(Runner *runner, int tries, Next *next)
 	return false;
 }
 
+/* With what was refused last, of which the worker is told. */
 static Next
 give_up(const Exchange *x)
 {

@@ -24,7 +24,8 @@ extern void keys_configure(const Settings *settings);
 
 /*
  * Makes a runner ready for keys_unwrap: the service's settings, the networks
- * it may be in, and the time there is for all of it (rule C5).
+ * it may be in, and the time there is for all of it (rule C5).  It is punctual
+ * then, until its owner uses it for something else.
  */
 extern void keys_prepare(Runner *runner);
 
@@ -37,8 +38,9 @@ typedef struct Unwrapping
 
 /*
  * A step function: the data key of a parsed JWE, from memory (at most 300 s
- * old) or from the service, which is asked again if that may help.  With is_once it is not remembered, so that those which are
- * needed again stay.  FAULT_KEY_UNREADABLE, with one text for every reason, or
+ * old) or from the service, which is asked again if that may help.  With
+ * is_once it is not remembered, so that those which are needed again stay.
+ * FAULT_KEY_UNREADABLE, with one text for every reason, or
  * FAULT_KEY_SERVICE_DOWN, whose reason the worker has been told.
  */
 extern Next keys_unwrap(Runner *runner, Unwrapping *unwrapping, const Jwe *jwe,

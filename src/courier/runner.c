@@ -91,10 +91,7 @@ drive(Runner *runner)
 	next = runner->step(runner);
 	if (next == NEXT_SEND && x->request.is_paid && runner->wrote &&
 		runner->request_ms > 0)
-	{
 		runner->deadline = loop_now() + runner->request_ms;
-		runner->is_last_look = false;
-	}
 	left = runner->deadline - loop_now();
 
 	if (next == NEXT_SEND && x->request.is_paid &&

@@ -1,6 +1,6 @@
 // ports.mjs
 //	Ports that can be given up and taken again: below those from which the
-//	system takes the source of a connection.
+//	system takes the source of a connection, as free_port of cluster.sh has it.
 
 import net from 'node:net';
 

@@ -31,6 +31,9 @@
 	"\"settings\":{},\"model\":\"sandbox\",\"prompt\":\"a fawn\"," \
 	"\"parameters\":{\"size\":\"16x16\"},\"store\":\"database\"}"
 
+/* More refusals than there are requests. */
+#define WITHOUT_END	1000000
+
 /* Together more than what the key service may take. */
 #define SERVICE_MS	3000
 #define PROVIDER_MS	9000
@@ -321,7 +324,7 @@ await_refusals(int count)
 			driver_die("too little was refused");
 		driver_sleep(5);
 		pthread_mutex_lock(&mutex);
-		are_enough = refusals <= 1000000 - count;
+		are_enough = refusals <= WITHOUT_END - count;
 		pthread_mutex_unlock(&mutex);
 	}
 }
@@ -410,11 +413,11 @@ test_standstill(const char *pem)
 
 	seal_all(pem);
 	pthread_mutex_lock(&mutex);
-	refusals = 1000000;
+	refusals = WITHOUT_END;
 	pthread_mutex_unlock(&mutex);
 	begin(JOBS);
 	await_refusals(JOBS);
-	driver_sleep(20);
+	driver_sleep(20);			/* between the first try and the second */
 	kill(pid, SIGSTOP);
 	driver_sleep(10500);
 	kill(pid, SIGCONT);
@@ -498,12 +501,12 @@ main(void)
 
 	seal_all(pem);
 	pthread_mutex_lock(&mutex);
-	refusals = 1000000;
+	refusals = WITHOUT_END;
 	pthread_mutex_unlock(&mutex);
 	CHECK(run(JOBS, RESULT_WAIT, "key_service_down") == JOBS,
 		  "all wait while it answers nothing but 503");
 	pthread_mutex_lock(&mutex);
-	CHECK(refusals > 1000000 - 4 * JOBS, "and each has asked a few times");
+	CHECK(refusals > WITHOUT_END - 4 * JOBS, "and each has asked a few times");
 	refusals = 0;
 	pthread_mutex_unlock(&mutex);
 	for (tries = 0; tries < 100 && run(1, RESULT_SUCCEEDED, "") == 0; tries++)

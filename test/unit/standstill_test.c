@@ -131,7 +131,7 @@ main(void)
 	send_job(2, "by address", "{\"response_format\":\"url\"}");
 	await_count(&polls);
 	await_count(&fetches);
-	driver_sleep(200);
+	driver_sleep(200);			/* they sleep; who still reads is late as well */
 	kill(pid, SIGSTOP);
 	driver_sleep(CALL_TIMEOUT_MS + 500);
 	is_released = true;
